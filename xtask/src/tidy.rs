@@ -44,6 +44,7 @@ const RULES: &[Rule] = &[
     ("arrows between crates", crates::arrows),
     ("pure crates stay pure", crates::pure_dependencies),
     ("lints are on", crates::lints),
+    ("pure crates have strict lints", crates::pure_lints),
     ("a crate opens with an explanation", crates::front_page),
     ("five hundred lines a file", code::file_lines),
     ("seventy lines a function", code::function_lines),

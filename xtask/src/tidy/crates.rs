@@ -48,6 +48,9 @@ const RUNTIME: &[&str] = &[
 /// Crates that must not know of the runtime, though they are not bound to a list.
 const NO_RUNTIME: &[&str] = &["spaxos-kv", "spaxos-storage", "spaxos-sim"];
 
+/// Crates whose clippy.toml keeps clocks, threads, files and hash maps out.
+const PURE_LINTS: &[&str] = &["spaxos-core", "spaxos-wire", "spaxos-kv", "spaxos-sim"];
+
 /// What every crate inherits.
 const UNSAFE_FORBIDDEN: (&str, &str) = ("unsafe_code", "forbid");
 
@@ -114,6 +117,20 @@ pub(super) fn lints(workspace: &Workspace) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// The lints of a pure crate are those of the core: no clock, no thread, no file, no hash map.
+pub(super) fn pure_lints(workspace: &Workspace) -> Vec<Finding> {
+    let model = workspace.text("crates/spaxos-core/clippy.toml");
+    let present = workspace
+        .crates
+        .iter()
+        .filter(|k| PURE_LINTS.contains(&k.name.as_str()));
+    let paths = present.map(|krate| format!("{}/clippy.toml", krate.folder));
+    paths
+        .filter(|path| model.is_empty() || workspace.text(path) != model)
+        .map(|path| Finding::new(path, "must be the same as that of spaxos-core"))
+        .collect()
 }
 
 /// A library or binary opens with what it is; a single line does not do that.
@@ -210,6 +227,26 @@ mod tests {
         assert_eq!(lints(&deaf).len(), 1);
         let weak = with_file(deaf, "Cargo.toml", &root.replace("forbid", "deny"));
         assert_eq!(lints(&weak).len(), 2);
+    }
+
+    #[test]
+    fn a_pure_crate_with_weaker_lints_is_found() {
+        let mut both = workspace("spaxos-core", &[]);
+        both.crates[0].folder = String::from("crates/spaxos-core");
+        assert_eq!(pure_lints(&both).len(), 1);
+        let strict = with_file(
+            both,
+            "crates/spaxos-core/clippy.toml",
+            "disallowed-types = []\n",
+        );
+        assert_eq!(pure_lints(&strict), []);
+        let mut with_kv = strict;
+        with_kv.crates.push(Crate {
+            name: String::from("spaxos-kv"),
+            folder: String::from("crates/spaxos-kv"),
+            ..Crate::default()
+        });
+        assert_eq!(pure_lints(&with_kv).len(), 1);
     }
 
     #[test]
