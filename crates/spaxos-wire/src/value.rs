@@ -2,6 +2,7 @@
 
 use bytes::{BufMut, BytesMut};
 use spaxos_core::cut::{Cut, CutEntry, Order, Value};
+use spaxos_core::message::Held;
 use spaxos_core::record::Life;
 use spaxos_core::types::{Ballot, Incarnation, LogTime, Position, ReplicaId, Sequence, Slot};
 
@@ -17,6 +18,8 @@ const ORDER_STABLE_CUT: u8 = 2;
 const VALUE_BYTES_MIN: usize = 9;
 /// Lane, position, digest.
 const CUT_ENTRY_BYTES: usize = 32;
+/// Lane and position.
+const HELD_BYTES: usize = 24;
 
 pub(crate) fn put_ballot(head: &mut BytesMut, ballot: Ballot) {
     head.put_u64_le(ballot.configuration);
@@ -170,4 +173,29 @@ pub(crate) fn cut(cursor: &mut Cursor, limits: &WireLimits) -> Result<Cut, Decod
         entries.push((lane, CutEntry { position, digest }));
     }
     Cut::new(entries).ok_or(DecodeError::Unordered { what: "a cut" })
+}
+
+pub(crate) fn put_held(head: &mut BytesMut, held: &[Held]) {
+    put_count(head, held.len());
+    for entry in held {
+        head.put_u64_le(entry.lane.0);
+        put_position(head, entry.position);
+    }
+}
+
+/// Acks: one entry per lane and incarnation, strictly increasing.
+pub(crate) fn held(cursor: &mut Cursor, limits: &WireLimits) -> Result<Vec<Held>, DecodeError> {
+    let count = cursor.count("acks", limits.held_max, HELD_BYTES)?;
+    let mut held = Vec::with_capacity(count);
+    for _ in 0..count {
+        held.push(Held {
+            lane: lane(cursor)?,
+            position: position(cursor)?,
+        });
+    }
+    let key = |held: &Held| (held.lane, held.position.incarnation);
+    if !held.windows(2).all(|pair| key(&pair[0]) < key(&pair[1])) {
+        return Err(DecodeError::Unordered { what: "acks" });
+    }
+    Ok(held)
 }

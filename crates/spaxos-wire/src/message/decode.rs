@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use spaxos_core::batch::{Batch, Chunk};
 use spaxos_core::cut::Value;
-use spaxos_core::message::{Body, Header, Held, Message, Promise};
+use spaxos_core::message::{Body, Header, Message, Promise};
 use spaxos_core::types::{Ballot, Slot, Time};
 
 use crate::batch::{BATCH_HEAD_BYTES_MIN, BatchHead};
@@ -14,8 +14,6 @@ use crate::error::DecodeError;
 use crate::limits::WireLimits;
 use crate::value;
 
-/// Lane and position.
-const HELD_BYTES: usize = 24;
 /// Ticket, requests, length.
 const CHUNK_HEAD_BYTES: usize = 16;
 
@@ -37,18 +35,7 @@ fn header(cursor: &mut Cursor, limits: &WireLimits) -> Result<Header, DecodeErro
     let decided = value::slot(cursor)?;
     let executed = value::slot(cursor)?;
     let executed_hash = cursor.u64()?;
-    let count = cursor.count("acks", limits.held_max, HELD_BYTES)?;
-    let mut held = Vec::with_capacity(count);
-    for _ in 0..count {
-        held.push(Held {
-            lane: value::lane(cursor)?,
-            position: value::position(cursor)?,
-        });
-    }
-    let key = |held: &Held| (held.lane, held.position.incarnation);
-    if !held.windows(2).all(|pair| key(&pair[0]) < key(&pair[1])) {
-        return Err(DecodeError::Unordered { what: "acks" });
-    }
+    let held = value::held(cursor, limits)?;
     Ok(Header {
         ballot,
         decided,

@@ -107,11 +107,7 @@ fn put_header(head: &mut BytesMut, header: &Header) {
     head.put_u64_le(header.decided.0);
     head.put_u64_le(header.executed.0);
     head.put_u64_le(header.executed_hash);
-    put_count(head, header.held.len());
-    for held in &header.held {
-        head.put_u64_le(held.lane.0);
-        value::put_position(head, held.position);
-    }
+    value::put_held(head, &header.held);
 }
 
 fn put_ballot_and(head: &mut BytesMut, ballot: Ballot, number: u64) {
