@@ -58,6 +58,7 @@ const RULES: &[Rule] = &[
     ("links lead somewhere", text::links),
     ("the project speaks of itself only", text::foreign_words),
     ("all messages are in the table", documents::messages),
+    ("all frames are in the table", documents::frames),
     ("all records are in the table", documents::records),
     (
         "protocol rules have one number each",

@@ -19,6 +19,13 @@ pub(super) fn messages(workspace: &Workspace) -> Vec<Finding> {
     )
 }
 
+/// Every kind of frame stands in the protocol page's table, and nothing else does.
+pub(super) fn frames(workspace: &Workspace) -> Vec<Finding> {
+    let source = workspace.text("crates/spaxos-wire/src/frame.rs");
+    let kinds = kind_names(source, "impl FrameKind");
+    compare(PROTOCOL, &kinds, &table(workspace, PROTOCOL, "Frames"))
+}
+
 /// Every kind of log record stands in the protocol page's table, and nothing else does.
 pub(super) fn records(workspace: &Workspace) -> Vec<Finding> {
     let source = workspace.text("crates/spaxos-core/src/record.rs");
@@ -174,6 +181,18 @@ mod tests {
         assert_eq!(messages(&workspace(&[code, (PROTOCOL, &less)])).len(), 1);
         let more = table.replace("## Else", "| `C` | all |\n## Else");
         assert_eq!(messages(&workspace(&[code, (PROTOCOL, &more)])).len(), 1);
+    }
+
+    #[test]
+    fn a_frame_without_a_row_is_found() {
+        let source = BODY.replace("impl Body", "impl FrameKind");
+        let code = ("crates/spaxos-wire/src/frame.rs", source.as_str());
+        let page = (PROTOCOL, "## Frames\n| `A` | x |\n| `B` | x |\n");
+        assert_eq!(frames(&workspace(&[code, page])), []);
+        assert_eq!(
+            frames(&workspace(&[code, (PROTOCOL, "## Frames\n")])).len(),
+            2
+        );
     }
 
     #[test]
