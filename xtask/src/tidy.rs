@@ -6,6 +6,7 @@
 mod code;
 mod crates;
 mod documents;
+mod outside;
 mod source;
 mod text;
 mod workspace;
@@ -45,6 +46,8 @@ const RULES: &[Rule] = &[
     ("pure crates stay pure", crates::pure_dependencies),
     ("lints are on", crates::lints),
     ("pure crates have strict lints", crates::pure_lints),
+    ("licences go together", outside::licences),
+    ("code comes from one place", outside::sources),
     ("a crate opens with an explanation", crates::front_page),
     ("five hundred lines a file", code::file_lines),
     ("seventy lines a function", code::function_lines),

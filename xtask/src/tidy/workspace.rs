@@ -18,6 +18,8 @@ pub(super) struct Workspace {
     pub(super) paths: Vec<String>,
     /// The crates of the workspace.
     pub(super) crates: Vec<Crate>,
+    /// All other crates that are built.
+    pub(super) foreign: Vec<Foreign>,
 }
 
 /// A text file.
@@ -57,6 +59,19 @@ pub(super) struct Crate {
     pub(super) dependencies: Vec<Dependency>,
 }
 
+/// A crate from outside, however it comes in.
+#[derive(Clone, Debug)]
+pub(super) struct Foreign {
+    /// Its name.
+    pub(super) name: String,
+    /// Its version.
+    pub(super) version: String,
+    /// Its licence, as an SPDX expression; empty if it does not say.
+    pub(super) licence: String,
+    /// Where it comes from.
+    pub(super) source: String,
+}
+
 /// An arrow from a crate to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Dependency {
@@ -89,7 +104,9 @@ impl Workspace {
                 }
             }
         }
-        workspace.crates = crates(root)?;
+        let metadata = metadata(root)?;
+        workspace.crates = crates(&metadata);
+        workspace.foreign = foreign(&metadata);
         Ok(workspace)
     }
 
@@ -136,8 +153,8 @@ fn relative(root: &Path, path: &Path) -> String {
     inside.to_string_lossy().replace('\\', "/")
 }
 
-fn crates(root: &Path) -> anyhow::Result<Vec<Crate>> {
-    let output = cargo(root, &["metadata", "--no-deps", "--format-version", "1"])
+fn metadata(root: &Path) -> anyhow::Result<Value> {
+    let output = cargo(root, &["metadata", "--format-version", "1"])
         .output()
         .context("cannot start cargo metadata")?;
     anyhow::ensure!(
@@ -145,34 +162,52 @@ fn crates(root: &Path) -> anyhow::Result<Vec<Crate>> {
         "cargo metadata failed: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let metadata: Value = serde_json::from_slice(&output.stdout)?;
-    Ok(parse_metadata(&metadata))
+    Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// The crates in the output of `cargo metadata --no-deps`.
-fn parse_metadata(metadata: &Value) -> Vec<Crate> {
+/// The workspace's crates: those that come from no registry.
+fn crates(metadata: &Value) -> Vec<Crate> {
     let root = metadata["workspace_root"].as_str().unwrap_or_default();
-    let packages = metadata["packages"].as_array().into_iter().flatten();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    packages
-        .map(|package| {
-            let manifest = text(&package["manifest_path"]);
-            let folder = manifest.trim_start_matches(root).trim_start_matches('/');
-            let folder = folder.trim_end_matches("Cargo.toml").trim_end_matches('/');
-            let dependencies = package["dependencies"].as_array().into_iter().flatten();
-            Crate {
-                name: text(&package["name"]),
-                folder: folder.to_owned(),
-                dependencies: dependencies
-                    .map(|dependency| Dependency {
-                        name: text(&dependency["name"]),
-                        dev: dependency["kind"] == "dev",
-                        ours: dependency["path"].is_string(),
-                    })
-                    .collect(),
-            }
+    let ours = items(&metadata["packages"]).filter(|package| package["source"].is_null());
+    ours.map(|package| {
+        let manifest = text(&package["manifest_path"]);
+        let folder = manifest.trim_start_matches(root).trim_start_matches('/');
+        let folder = folder.trim_end_matches("Cargo.toml").trim_end_matches('/');
+        let dependencies = items(&package["dependencies"]);
+        Crate {
+            name: text(&package["name"]),
+            folder: folder.to_owned(),
+            dependencies: dependencies
+                .map(|dependency| Dependency {
+                    name: text(&dependency["name"]),
+                    dev: dependency["kind"] == "dev",
+                    ours: dependency["path"].is_string(),
+                })
+                .collect(),
+        }
+    })
+    .collect()
+}
+
+/// All other crates.
+fn foreign(metadata: &Value) -> Vec<Foreign> {
+    let foreign = items(&metadata["packages"]).filter(|package| !package["source"].is_null());
+    foreign
+        .map(|package| Foreign {
+            name: text(&package["name"]),
+            version: text(&package["version"]),
+            licence: text(&package["license"]),
+            source: text(&package["source"]),
         })
         .collect()
+}
+
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -186,13 +221,20 @@ mod tests {
             "packages": [{
                 "name": "a",
                 "manifest_path": "/p/crates/a/Cargo.toml",
+                "source": null,
                 "dependencies": [
                     { "name": "b", "kind": null, "path": "/p/crates/b" },
                     { "name": "c", "kind": "dev" },
                 ],
+            }, {
+                "name": "c",
+                "version": "1.2.3",
+                "license": "MIT",
+                "source": "registry",
             }],
         });
-        let crates = parse_metadata(&metadata);
+        let crates = crates(&metadata);
+        assert_eq!(crates.len(), 1);
         assert_eq!(crates[0].name, "a");
         assert_eq!(crates[0].folder, "crates/a");
         let [b, c] = crates[0].dependencies.as_slice() else {
@@ -200,6 +242,8 @@ mod tests {
         };
         assert!(b.ours && !b.dev);
         assert!(!c.ours && c.dev);
+        let foreign = foreign(&metadata);
+        assert_eq!((foreign.len(), foreign[0].licence.as_str()), (1, "MIT"));
     }
 
     #[test]
