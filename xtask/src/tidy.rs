@@ -59,6 +59,7 @@ const RULES: &[Rule] = &[
     ("names say what a thing is", code::names),
     ("open ends carry a text", code::open_ends),
     ("links lead somewhere", text::links),
+    ("files in documents exist", text::named_files),
     ("the project speaks of itself only", text::foreign_words),
     ("all messages are in the table", documents::messages),
     ("all frames are in the table", documents::frames),

@@ -43,6 +43,27 @@ pub(super) fn links(workspace: &Workspace) -> Vec<Finding> {
     findings
 }
 
+/// Source files that documents name in `code` exist. A path may begin at the root or further in.
+pub(super) fn named_files(workspace: &Workspace) -> Vec<Finding> {
+    const ENDINGS: &[&str] = &[".rs", ".md", ".toml", ".proto", ".script"];
+    let mut findings = Vec::new();
+    for (path, file) in workspace.markdown() {
+        for (index, line) in file.text.lines().enumerate() {
+            let spans = line.split('`').skip(1).step_by(2);
+            let names = spans.filter(|s| s.contains('/') && !s.contains([' ', '*', ':', '$', '<']));
+            for name in names.filter(|s| ENDINGS.iter().any(|ending| s.ends_with(ending))) {
+                let inside = format!("/{name}");
+                let exists = |known: &String| known == name || known.ends_with(&inside);
+                if !workspace.paths.iter().any(exists) {
+                    let text = format!("there is no file `{name}`");
+                    findings.push(Finding::at(path, index + 1, text));
+                }
+            }
+        }
+    }
+    findings
+}
+
 /// Nothing in the project speaks of how its text came about.
 pub(super) fn foreign_words(workspace: &Workspace) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -187,6 +208,16 @@ mod tests {
             link_targets("`[a](b)` and\n```\n[c](d)\n```\n[e](f)").len(),
             1
         );
+    }
+
+    #[test]
+    fn a_named_file_that_is_gone_is_found() {
+        let read = |text| named_files(&workspace(&[("a.md", text), ("x/src/b.rs", "")])).len();
+        assert_eq!(
+            read("`x/src/b.rs`, `src/b.rs`, `b.rs`, `c.rs`, `cargo run x/c.rs`"),
+            0
+        );
+        assert_eq!(read("`src/c.rs` and `b.rs`"), 1);
     }
 
     #[test]
