@@ -8,7 +8,7 @@ use spaxos_core::status::Status;
 use spaxos_core::types::Slot;
 
 use crate::answer::Answers;
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, put_count};
 use crate::error::DecodeError;
 use crate::frame::{FrameKind, Received};
 use crate::limits::WireLimits;
@@ -192,13 +192,17 @@ impl Response {
 pub fn encode_request(request: &Request, head: &mut BytesMut) -> Option<Bytes> {
     head.put_u64_le(request.request_id());
     match request {
-        Request::Submit { payload, .. } => shared(payload),
+        Request::Submit { payload, .. } => {
+            put_count(head, payload.len());
+            shared(payload)
+        }
         Request::Read {
             linearizable,
             query,
             ..
         } => {
             head.put_u8(u8::from(*linearizable));
+            put_count(head, query.len());
             shared(query)
         }
         Request::Status { .. } => None,
@@ -214,12 +218,12 @@ pub fn decode_request(frame: Received, limits: &WireLimits) -> Result<Request, D
     let request = match frame.kind {
         FrameKind::Submit => Request::Submit {
             request_id: cursor.u64()?,
-            payload: rest(&mut cursor, "bytes of a chunk", limits)?,
+            payload: counted(&mut cursor, "bytes of a chunk", limits)?,
         },
         FrameKind::Read => Request::Read {
             request_id: cursor.u64()?,
             linearizable: cursor.flag("consistency")?,
-            query: rest(&mut cursor, "bytes of a query", limits)?,
+            query: counted(&mut cursor, "bytes of a query", limits)?,
         },
         FrameKind::Status => Request::Status {
             request_id: cursor.u64()?,
@@ -306,19 +310,13 @@ fn error_kind(cursor: &mut Cursor) -> Result<ErrorKind, DecodeError> {
     Ok(kind)
 }
 
-fn rest(
+fn counted(
     cursor: &mut Cursor,
     what: &'static str,
     limits: &WireLimits,
 ) -> Result<Bytes, DecodeError> {
-    if cursor.remaining() > limits.chunk_bytes_max {
-        return Err(DecodeError::Count {
-            what,
-            count: cursor.remaining() as u64,
-            count_max: limits.chunk_bytes_max as u64,
-        });
-    }
-    Ok(cursor.rest())
+    let len = cursor.length(what, limits.chunk_bytes_max)?;
+    cursor.slice(len)
 }
 
 fn shared(bytes: &Bytes) -> Option<Bytes> {

@@ -23,7 +23,7 @@ impl Cursor {
     }
 
     /// How many bytes are left.
-    pub(crate) const fn remaining(&self) -> usize {
+    const fn remaining(&self) -> usize {
         self.bytes.len() - self.at
     }
 

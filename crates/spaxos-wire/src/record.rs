@@ -22,6 +22,9 @@ const DECIDED: u8 = 6;
 const DECIDED_SLOT: u8 = 7;
 const GREETING: u8 = 8;
 
+/// One more than the highest record kind: the size of a table of counters by kind.
+pub const KINDS_END: usize = GREETING as usize + 1;
+
 /// Appends the fixed part of `record` to `head` and returns the shared payload that belongs right
 /// behind it: empty for everything but a batch. The payload is not copied.
 #[must_use = "a batch record is its head and its payload"]
