@@ -48,13 +48,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// The root of the workspace: the folder above this crate.
+/// The root of the workspace: the folder above this crate. Cargo says at run time where that is; what
+/// was true when this was compiled may be another copy of the project.
 fn root() -> PathBuf {
-    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    crate_folder
-        .parent()
-        .map(Path::to_path_buf)
-        .unwrap_or_default()
+    let crate_folder = std::env::var_os("CARGO_MANIFEST_DIR");
+    let crate_folder = crate_folder.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let parent = Path::new(&crate_folder).parent();
+    parent.map(Path::to_path_buf).unwrap_or_default()
 }
 
 /// A `cargo` command in the workspace's root.

@@ -94,11 +94,7 @@ struct ServiceTable {
 impl ServiceGenerator for ServiceTable {
     fn generate(&mut self, service: Service, _: &mut String) {
         let rows = &mut self.rows;
-        let _ = writeln!(
-            rows,
-            "(\"{}.{}\", &[",
-            service.package, service.proto_name
-        );
+        let _ = writeln!(rows, "(\"{}.{}\", &[", service.package, service.proto_name);
         for method in &service.methods {
             let kind = match (method.client_streaming, method.server_streaming) {
                 (false, false) => "unary",
