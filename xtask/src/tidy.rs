@@ -46,6 +46,8 @@ const RULES: &[Rule] = &[
     ("pure crates stay pure", crates::pure_dependencies),
     ("lints are on", crates::lints),
     ("pure crates have strict lints", crates::pure_lints),
+    ("no features", crates::features),
+    ("one integration binary", crates::integration_binaries),
     ("licences go together", outside::licences),
     ("code comes from one place", outside::sources),
     ("a crate opens with an explanation", crates::front_page),

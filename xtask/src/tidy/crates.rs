@@ -133,6 +133,42 @@ pub(super) fn pure_lints(workspace: &Workspace) -> Vec<Finding> {
         .collect()
 }
 
+/// No cargo feature changes what a crate does: there is one program to test.
+pub(super) fn features(workspace: &Workspace) -> Vec<Finding> {
+    let paths = workspace
+        .crates
+        .iter()
+        .map(|krate| format!("{}/Cargo.toml", krate.folder));
+    paths
+        .filter(|path| manifest(workspace, path).contains_key("features"))
+        .map(|path| Finding::new(path, "must not have features"))
+        .collect()
+}
+
+/// A crate has one integration binary: each one more is linked anew at every change.
+pub(super) fn integration_binaries(workspace: &Workspace) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for krate in &workspace.crates {
+        let folder = format!("{}/tests/", krate.folder);
+        let inside = workspace
+            .files
+            .keys()
+            .filter_map(|path| path.strip_prefix(&folder));
+        let is_binary = |path: &&str| {
+            let single = !path.contains('/') && path.ends_with(".rs");
+            single || (path.ends_with("/main.rs") && path.matches('/').count() == 1)
+        };
+        let count = inside.filter(is_binary).count();
+        if count > 1 {
+            findings.push(Finding::new(
+                folder,
+                format!("has {count} integration binaries"),
+            ));
+        }
+    }
+    findings
+}
+
 /// A library or binary opens with what it is; a single line does not do that.
 pub(super) fn front_page(workspace: &Workspace) -> Vec<Finding> {
     const LINES_MIN: usize = 4;
@@ -247,6 +283,26 @@ mod tests {
             ..Crate::default()
         });
         assert_eq!(pure_lints(&with_kv).len(), 1);
+    }
+
+    #[test]
+    fn a_feature_is_found() {
+        let path = "crates/x/Cargo.toml";
+        let plain = with_file(workspace("x", &[]), path, "[package]\nname = \"x\"\n");
+        assert_eq!(features(&plain), []);
+        assert_eq!(
+            features(&with_file(plain, path, "[features]\nfast = []\n")).len(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_second_integration_binary_is_found() {
+        let one = with_file(workspace("x", &[]), "crates/x/tests/it/main.rs", "");
+        let one = with_file(one, "crates/x/tests/it/part.rs", "");
+        assert_eq!(integration_binaries(&one), []);
+        let two = with_file(one, "crates/x/tests/other.rs", "");
+        assert_eq!(integration_binaries(&two).len(), 1);
     }
 
     #[test]
