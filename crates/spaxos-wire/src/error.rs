@@ -84,3 +84,23 @@ pub enum DecodeError {
         what: &'static str,
     },
 }
+
+impl DecodeError {
+    /// A short name, for counters.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            DecodeError::Truncated { .. } => "Truncated",
+            DecodeError::Trailing { .. } => "Trailing",
+            DecodeError::FrameLength { .. } => "FrameLength",
+            DecodeError::Checksum => "Checksum",
+            DecodeError::UnknownKind { .. } => "UnknownKind",
+            DecodeError::MisplacedKind { .. } => "MisplacedKind",
+            DecodeError::UnsupportedVersion { .. } => "UnsupportedVersion",
+            DecodeError::NotAGreeting => "NotAGreeting",
+            DecodeError::Count { .. } => "Count",
+            DecodeError::OutOfRange { .. } => "OutOfRange",
+            DecodeError::Unordered { .. } => "Unordered",
+        }
+    }
+}

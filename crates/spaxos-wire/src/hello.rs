@@ -147,6 +147,26 @@ pub enum Refusal {
     NotReady,
 }
 
+impl Refusal {
+    /// A short name, for counters and logs.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Refusal::Malformed => "Malformed",
+            Refusal::Format { .. } => "Format",
+            Refusal::WrongCluster { .. } => "WrongCluster",
+            Refusal::WrongReceiver { .. } => "WrongReceiver",
+            Refusal::NotAMember => "NotAMember",
+            Refusal::SameMember => "SameMember",
+            Refusal::WrongDisk { .. } => "WrongDisk",
+            Refusal::OtherSettings { .. } => "OtherSettings",
+            Refusal::Replaced { .. } => "Replaced",
+            Refusal::Busy => "Busy",
+            Refusal::NotReady => "NotReady",
+        }
+    }
+}
+
 /// A hash over everything that must be equal on all members. A batch that one member may make and
 /// another may not take would block its lane for ever, so members that differ do not talk.
 #[must_use]

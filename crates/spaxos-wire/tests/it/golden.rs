@@ -5,6 +5,8 @@
 use std::fmt::Write;
 
 use bytes::Bytes;
+use spaxos_wire::frame::FrameKind;
+use spaxos_wire::{message, record};
 
 use crate::anything::{Anything, joined};
 use crate::examples;
@@ -97,4 +99,35 @@ fn parse(text: &str) -> Vec<Bytes> {
         body.extend(bytes);
     }
     bodies.into_iter().map(Bytes::from).collect()
+}
+
+/// The page that describes the formats has every kind, with its code.
+#[test]
+fn the_page_of_formats_names_every_kind() {
+    let page = include_str!("../../../../docs/formats.md");
+    let section = |title: &str| {
+        let behind = page.split_once(title).expect("the section is there").1;
+        behind
+            .split("\n## ")
+            .next()
+            .expect("a split has a first part")
+    };
+    let frames = FrameKind::ALL.map(|kind| (kind.code(), kind.name()));
+    let messages = (1..message::KINDS_END).map(|kind| u8::try_from(kind).expect("a byte"));
+    let messages = messages.map(|kind| (kind, message::kind_name(kind).expect("named")));
+    let records = (1..record::KINDS_END).map(|kind| u8::try_from(kind).expect("a byte"));
+    let records = records.map(|kind| (kind, record::kind_name(kind).expect("named")));
+    let tables: [(&str, Vec<(u8, &str)>); 3] = [
+        ("\n## Frames\n", frames.to_vec()),
+        ("\n## Messages\n", messages.collect()),
+        ("\n## Records (bodies)\n", records.collect()),
+    ];
+    for (title, kinds) in tables {
+        let rows = |line: &&str| line.split_once("| `").is_some_and(|row| row.0.len() < 6);
+        assert_eq!(section(title).lines().filter(rows).count(), kinds.len());
+        for (code, name) in kinds {
+            let row = format!("\n| {code} | `{name}` |");
+            assert!(section(title).contains(&row), "{title} lacks {row}");
+        }
+    }
 }
