@@ -155,7 +155,7 @@ pub struct Limits {
     /// Extra bytes for no-ops, which back-pressure does not refuse.
     pub reserve_bytes: u64,
     /// Own batches sent to a peer and not yet acked by it.
-    pub send_window_bytes: u64,
+    pub send_window_batches: u64,
     /// Executed batches kept in memory for peers that lag a little.
     pub cache_bytes_max: u64,
     /// Executed slots kept in memory for peers that lag a little.
@@ -191,7 +191,7 @@ impl Default for Limits {
             window_slots_max: 4,
             lane_bytes_max: 64 << 20,
             reserve_bytes: 1 << 20,
-            send_window_bytes: 32 << 20,
+            send_window_batches: 64,
             cache_bytes_max: 32 << 20,
             cache_slots_max: 4096,
             incarnations_max: 64,
@@ -213,6 +213,7 @@ impl Limits {
         let positive = self.members_max > 0
             && self.chunk_bytes_max > 0
             && self.window_slots_max > 0
+            && self.send_window_batches > 0
             && self.cache_slots_max > 0
             && self.apply_slots_max > 0
             && self.reads_max > 0
@@ -228,8 +229,8 @@ impl Limits {
             return Err("a batch must fit into a frame");
         }
         let batch = self.batch_bytes_max as u64 + crate::batch::BATCH_HEAD_BYTES;
-        if self.lane_bytes_max < batch || self.send_window_bytes < batch {
-            return Err("a lane and its send window must have room for one batch");
+        if self.lane_bytes_max < batch {
+            return Err("a lane must have room for one batch");
         }
         if self.held_bytes_max < self.lane_bytes_max + self.reserve_bytes {
             return Err("peers must have room for a whole lane");

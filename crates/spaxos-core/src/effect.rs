@@ -86,6 +86,11 @@ pub enum Effect {
         /// The reads' tokens.
         tokens: Vec<u64>,
     },
+    /// Too many reads wait: this one was not taken.
+    ReadRefused {
+        /// The read's token.
+        token: u64,
+    },
     /// A chunk was not taken; it is certain that it will not be executed.
     Reject {
         /// The chunk.

@@ -240,7 +240,11 @@ mod tests {
         assert_eq!(table.admit(7, 5), Admission::Execute);
         assert_eq!(table.admit(7, 6), Admission::BeyondWindow);
         table.raise_floor(7, 1);
-        assert_eq!(table.admit(7, 1), Admission::BelowFloor, "a floor never sinks");
+        assert_eq!(
+            table.admit(7, 1),
+            Admission::BelowFloor,
+            "a floor never sinks"
+        );
     }
 
     #[test]

@@ -1,0 +1,431 @@
+//! All lanes as this replica holds them: per lane the live incarnations, each a prefix without gap.
+//!
+//! Data: per lane a few [`Run`]s (one per incarnation that no executed cut has closed), and a cache
+//! of executed batches for peers that lag a little. Limits: bytes held per lane, incarnations per
+//! lane, bytes of the cache. Invariants: a run is contiguous; a stored batch is never replaced by
+//! another content (invariant 3); nothing at or below the executed position is held as unexecuted.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::batch::Batch;
+use crate::config::Limits;
+use crate::cut::{Cut, CutEntry};
+use crate::message::Held;
+use crate::types::{Incarnation, LaneMap, Lsn, Position, ReplicaId, Sequence};
+
+/// What becomes of a batch that comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// It is the next of its incarnation: append it.
+    Next,
+    /// Already here, or ordered and executed, or void.
+    Known,
+    /// Something before it is missing.
+    Gap,
+    /// No room until some of the lane is executed.
+    Full,
+    /// Its checksum is wrong: damaged on the way.
+    Damaged,
+    /// Another content than the one stored, or than the chain of digests allows.
+    Forked,
+    /// No such lane, or the lane was stopped by a fork.
+    Refused,
+}
+
+/// Whether what a cut entry covers is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holding {
+    /// Yes, or it is executed or void.
+    Held,
+    /// Not all of it.
+    Missing,
+    /// All of it, with another content than the cut names.
+    Forked,
+}
+
+#[derive(Clone, Debug)]
+struct Stored {
+    batch: Arc<Batch>,
+    /// The record that holds it; `Lsn(0)` if it was replayed.
+    lsn: Lsn,
+}
+
+/// One incarnation of a lane beyond what is executed.
+#[derive(Clone, Debug)]
+struct Run {
+    incarnation: Incarnation,
+    /// The executed end of this incarnation, and the digest there.
+    base: Sequence,
+    base_digest: u64,
+    batches: VecDeque<Stored>,
+    /// The end of the durable prefix.
+    durable: Sequence,
+}
+
+impl Run {
+    fn new(incarnation: Incarnation) -> Run {
+        Run {
+            incarnation,
+            base: Sequence(0),
+            base_digest: 0,
+            batches: VecDeque::new(),
+            durable: Sequence(0),
+        }
+    }
+
+    fn end(&self) -> Sequence {
+        Sequence(self.base.0 + self.batches.len() as u64)
+    }
+
+    fn get(&self, sequence: Sequence) -> Option<&Stored> {
+        let at = sequence.0.checked_sub(self.base.0 + 1)?;
+        self.batches.get(usize::try_from(at).ok()?)
+    }
+
+    fn digest_at(&self, sequence: Sequence) -> Option<u64> {
+        if sequence == self.base {
+            return Some(self.base_digest);
+        }
+        self.get(sequence).map(|stored| stored.batch.digest)
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Lane {
+    /// Up to here the lane is executed.
+    executed: CutEntry,
+    /// Live incarnations, in order; the executed one is among them once there is one.
+    runs: Vec<Run>,
+    held_bytes: u64,
+    /// Executed batches, in order.
+    cache: VecDeque<Arc<Batch>>,
+    cache_bytes: u64,
+    /// Set by a fork: nothing more of this lane is taken.
+    stopped: bool,
+}
+
+impl Lane {
+    fn run(&self, incarnation: Incarnation) -> Option<&Run> {
+        self.runs.iter().find(|run| run.incarnation == incarnation)
+    }
+
+    fn cached(&self, position: Position) -> Option<&Arc<Batch>> {
+        let at = self
+            .cache
+            .partition_point(|batch| batch.position < position);
+        self.cache
+            .get(at)
+            .filter(|batch| batch.position == position)
+    }
+}
+
+/// All lanes as this replica holds them.
+#[derive(Clone, Debug)]
+pub(crate) struct BatchStore {
+    lanes: LaneMap<Lane>,
+    held_bytes_max: u64,
+    incarnations_max: usize,
+    /// Per lane.
+    cache_bytes_max: u64,
+}
+
+impl BatchStore {
+    pub(crate) fn new(members: &[ReplicaId], limits: &Limits) -> BatchStore {
+        BatchStore {
+            lanes: LaneMap::from_ids(members, |_| Lane::default()),
+            held_bytes_max: limits.held_bytes_max,
+            incarnations_max: limits.incarnations_max,
+            cache_bytes_max: limits.cache_bytes_max / members.len() as u64,
+        }
+    }
+
+    /// What is to become of `batch`.
+    pub(crate) fn fit(&self, batch: &Batch) -> Fit {
+        let Some(lane) = self.lanes.get(batch.lane) else {
+            return Fit::Refused;
+        };
+        let position = batch.position;
+        if lane.stopped || position.incarnation.0 == 0 || position.sequence.0 == 0 {
+            return Fit::Refused;
+        }
+        if position <= lane.executed.position
+            || position.incarnation < lane.executed.position.incarnation
+        {
+            return fit_executed(lane, batch);
+        }
+        let (end, digest) = match lane.run(position.incarnation) {
+            Some(run) => (run.end(), run.digest_at(run.end()).unwrap_or_default()),
+            None => (Sequence(0), 0),
+        };
+        if position.sequence <= end {
+            return fit_stored(lane, batch);
+        }
+        if position.sequence != end.next() {
+            return Fit::Gap;
+        }
+        if !batch.is_intact() {
+            return Fit::Damaged;
+        }
+        if !batch.continues(digest) {
+            return Fit::Forked;
+        }
+        let new_run = end.0 == 0 && lane.run(position.incarnation).is_none();
+        if lane.held_bytes + batch.cost_bytes() > self.held_bytes_max
+            || (new_run && lane.runs.len() >= self.incarnations_max)
+        {
+            return Fit::Full;
+        }
+        Fit::Next
+    }
+
+    /// Keeps a batch that [`BatchStore::fit`] said is the next; `lsn` is its record.
+    pub(crate) fn push(&mut self, batch: Arc<Batch>, lsn: Lsn) {
+        let lane = self.lanes.get_mut(batch.lane).expect("the lane fits");
+        let incarnation = batch.position.incarnation;
+        let at = lane
+            .runs
+            .partition_point(|run| run.incarnation < incarnation);
+        if lane
+            .runs
+            .get(at)
+            .is_none_or(|run| run.incarnation != incarnation)
+        {
+            lane.runs.insert(at, Run::new(incarnation));
+        }
+        let run = &mut lane.runs[at];
+        assert_eq!(
+            batch.position.sequence,
+            run.end().next(),
+            "a lane is stored without gap"
+        );
+        lane.held_bytes += batch.cost_bytes();
+        if lsn.0 == 0 {
+            run.durable = batch.position.sequence;
+        }
+        run.batches.push_back(Stored { batch, lsn });
+    }
+
+    /// Stops a lane in which two contents claim one position (invariant 3).
+    pub(crate) fn stop_lane(&mut self, lane: ReplicaId) {
+        if let Some(lane) = self.lanes.get_mut(lane) {
+            lane.stopped = true;
+        }
+    }
+
+    /// Everything up to record `lsn` is durable.
+    pub(crate) fn on_durable(&mut self, lsn: Lsn) {
+        for (_, lane) in self.lanes.iter_mut() {
+            for run in &mut lane.runs {
+                while run
+                    .get(run.durable.next())
+                    .is_some_and(|next| next.lsn <= lsn)
+                {
+                    run.durable = run.durable.next();
+                }
+            }
+        }
+    }
+
+    /// The acks: per lane and live incarnation the durable end, or with `appended` the end of what is
+    /// on its way to the disk.
+    pub(crate) fn held(&self, appended: bool) -> Vec<Held> {
+        let mut held = Vec::with_capacity(self.lanes.len() + 1);
+        for (id, lane) in self.lanes.iter() {
+            for run in &lane.runs {
+                let sequence = if appended { run.end() } else { run.durable };
+                let position = Position {
+                    incarnation: run.incarnation,
+                    sequence,
+                };
+                held.push(Held { lane: id, position });
+            }
+        }
+        held
+    }
+
+    /// The end of what is here of one incarnation.
+    pub(crate) fn end(&self, lane: ReplicaId, incarnation: Incarnation) -> Sequence {
+        let run = self.lanes.get(lane).and_then(|lane| lane.run(incarnation));
+        run.map_or(Sequence(0), Run::end)
+    }
+
+    /// Whether an incarnation of a lane is closed: an executed cut names a newer one.
+    pub(crate) fn is_closed(&self, lane: ReplicaId, incarnation: Incarnation) -> bool {
+        self.lanes
+            .get(lane)
+            .is_none_or(|lane| incarnation < lane.executed.position.incarnation)
+    }
+
+    /// Whether what `entry` covers of `lane` is here, executed or void.
+    pub(crate) fn holding(&self, lane: ReplicaId, entry: CutEntry) -> Holding {
+        let Some(lane) = self.lanes.get(lane) else {
+            return Holding::Missing;
+        };
+        let executed = lane.executed;
+        if entry.position <= executed.position {
+            return Holding::Held;
+        }
+        let run = lane.run(entry.position.incarnation);
+        let digest = run.and_then(|run| run.digest_at(entry.position.sequence));
+        match digest {
+            Some(digest) if digest == entry.digest => Holding::Held,
+            Some(_) => Holding::Forked,
+            None => Holding::Missing,
+        }
+    }
+
+    /// Whether everything under `cut` is here, executed or void.
+    pub(crate) fn holds(&self, cut: &Cut) -> bool {
+        let mut entries = cut.entries().iter();
+        entries.all(|&(lane, entry)| self.holding(lane, entry) == Holding::Held)
+    }
+
+    /// Where the leader may go next in `lane` after `from`: further in the same incarnation, or if
+    /// that is exhausted into the next one. Takes batches while they stay within `budget_bytes`,
+    /// at least one, and none behind `cap`.
+    pub(crate) fn advance(
+        &self,
+        lane: ReplicaId,
+        from: Position,
+        budget_bytes: u64,
+        cap: impl Fn(Incarnation) -> Sequence,
+    ) -> Option<CutEntry> {
+        let lane = self.lanes.get(lane)?;
+        let mut runs = lane.runs.iter();
+        let run = runs.find(|run| match run.incarnation.cmp(&from.incarnation) {
+            std::cmp::Ordering::Less => false,
+            std::cmp::Ordering::Equal => run.end() > from.sequence,
+            std::cmp::Ordering::Greater => run.end().0 > 0,
+        })?;
+        let start = if run.incarnation == from.incarnation {
+            from.sequence
+        } else {
+            Sequence(0)
+        };
+        let end = run.end().min(cap(run.incarnation));
+        let mut bytes = 0;
+        let mut last = None;
+        for sequence in start.0 + 1..=end.0 {
+            let stored = run.get(Sequence(sequence))?;
+            bytes += stored.batch.cost_bytes();
+            if last.is_some() && bytes > budget_bytes {
+                break;
+            }
+            last = Some(CutEntry {
+                position: stored.batch.position,
+                digest: stored.batch.digest,
+            });
+        }
+        last
+    }
+
+    /// The batches that `entry` orders of `lane`, beyond what is executed. Nothing if it is void.
+    pub(crate) fn ordered_by(
+        &self,
+        lane: ReplicaId,
+        entry: CutEntry,
+    ) -> impl Iterator<Item = &Arc<Batch>> {
+        let lane = self.lanes.get(lane);
+        let fresh = lane.filter(|lane| entry.position > lane.executed.position);
+        let run = fresh.and_then(|lane| lane.run(entry.position.incarnation));
+        let count = run.map_or(0, |run| entry.position.sequence.0 - run.base.0);
+        run.into_iter()
+            .flat_map(|run| run.batches.iter())
+            .take(usize::try_from(count).unwrap_or(usize::MAX))
+            .map(|stored| &stored.batch)
+    }
+
+    /// `lane` is executed up to `entry`: what it covers moves to the cache, older incarnations go.
+    pub(crate) fn execute(&mut self, lane: ReplicaId, entry: CutEntry) {
+        let cache_bytes_max = self.cache_bytes_max;
+        let lane = self.lanes.get_mut(lane).expect("a cut names members only");
+        if entry.position <= lane.executed.position {
+            return;
+        }
+        lane.executed = entry;
+        for run in &mut lane.runs {
+            if run.incarnation < entry.position.incarnation {
+                let void: u64 = run.batches.iter().map(|s| s.batch.cost_bytes()).sum();
+                lane.held_bytes -= void;
+            } else if run.incarnation == entry.position.incarnation {
+                while run.base < entry.position.sequence {
+                    let stored = run.batches.pop_front().expect("what is executed is held");
+                    run.base = run.base.next();
+                    run.base_digest = stored.batch.digest;
+                    lane.held_bytes -= stored.batch.cost_bytes();
+                    lane.cache_bytes += stored.batch.cost_bytes();
+                    lane.cache.push_back(stored.batch);
+                }
+                assert_eq!(run.base_digest, entry.digest, "invariant 3: one content");
+            }
+        }
+        lane.runs
+            .retain(|run| run.incarnation >= entry.position.incarnation);
+        while lane.cache_bytes > cache_bytes_max {
+            let oldest = lane.cache.pop_front().expect("bytes are of batches");
+            lane.cache_bytes -= oldest.cost_bytes();
+        }
+    }
+
+    /// A batch, if it is in memory.
+    pub(crate) fn get(&self, lane: ReplicaId, position: Position) -> Option<&Arc<Batch>> {
+        let lane = self.lanes.get(lane)?;
+        let run = lane.run(position.incarnation);
+        let live = run.and_then(|run| run.get(position.sequence));
+        live.map(|stored| &stored.batch)
+            .or_else(|| lane.cached(position))
+    }
+
+    /// Whether the first batch of `incarnation` would be taken.
+    pub(crate) fn has_room(&self, lane: ReplicaId, incarnation: Incarnation) -> bool {
+        let lane = self.lanes.get(lane);
+        lane.is_some_and(|lane| {
+            !lane.stopped
+                && (lane.run(incarnation).is_some() || lane.runs.len() < self.incarnations_max)
+        })
+    }
+
+    /// The first batch of `incarnation` that is in memory, or the one after its end.
+    pub(crate) fn first_in_memory(&self, lane: ReplicaId, incarnation: Incarnation) -> Sequence {
+        let Some(lane) = self.lanes.get(lane) else {
+            return Sequence(1);
+        };
+        let floor = Position {
+            incarnation,
+            sequence: Sequence(0),
+        };
+        let at = lane.cache.partition_point(|batch| batch.position < floor);
+        match lane.cache.get(at) {
+            Some(batch) if batch.position.incarnation == incarnation => batch.position.sequence,
+            _ => lane
+                .run(incarnation)
+                .map_or(Sequence(1), |run| run.base.next()),
+        }
+    }
+
+    /// Up to where `lane` is executed.
+    pub(crate) fn executed(&self, lane: ReplicaId) -> CutEntry {
+        self.lanes
+            .get(lane)
+            .map(|lane| lane.executed)
+            .unwrap_or_default()
+    }
+}
+
+fn fit_executed(lane: &Lane, batch: &Batch) -> Fit {
+    match lane.cached(batch.position) {
+        Some(known) if known.checksum != batch.checksum && batch.is_intact() => Fit::Forked,
+        _ => Fit::Known,
+    }
+}
+
+fn fit_stored(lane: &Lane, batch: &Batch) -> Fit {
+    let run = lane.run(batch.position.incarnation);
+    match run.and_then(|run| run.get(batch.position.sequence)) {
+        Some(known) if known.batch.checksum == batch.checksum => Fit::Known,
+        Some(_) if batch.is_intact() => Fit::Forked,
+        Some(_) => Fit::Damaged,
+        None => Fit::Known,
+    }
+}

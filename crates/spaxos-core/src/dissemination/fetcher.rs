@@ -1,0 +1,202 @@
+//! Getting what is missing, from any replica that has it, after about two round trips.
+//!
+//! Data: per lane and incarnation the highest position known to exist; per replica how far its slots
+//! are decided; when something was first missed and last asked for. Limit: one entry per live
+//! incarnation. Nothing here is trusted for more than asking.
+
+use crate::config::{Limits, Timing};
+use crate::types::{Incarnation, Position, ReplicaId, Sequence, Slot, Time};
+
+/// Something of a lane that exists and is not here.
+#[derive(Clone, Debug)]
+struct Want {
+    lane: ReplicaId,
+    incarnation: Incarnation,
+    /// The last batch known to exist.
+    to: Sequence,
+    /// The end of what was here when the clock was last set.
+    end: Sequence,
+    /// When it is asked for, unless it comes by itself.
+    due: Time,
+    /// How often it was asked for without any progress.
+    attempts: u32,
+    /// Bytes that came since it was last asked for; `None` if it was not.
+    answered_bytes: Option<u64>,
+}
+
+/// A request for batches that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BatchRequest {
+    pub(crate) lane: ReplicaId,
+    pub(crate) from: Position,
+    pub(crate) to: Sequence,
+    /// Counts up, to choose another replica each time.
+    pub(crate) attempt: u32,
+}
+
+/// What this replica lacks.
+#[derive(Clone, Debug)]
+pub(crate) struct Fetcher {
+    wants: Vec<Want>,
+    /// The highest decided slot that some replica knows, and who.
+    decided: (Slot, ReplicaId),
+    slots_due: Option<Time>,
+    /// About a round trip, in nanoseconds.
+    round_trip_ns: u64,
+    fetch_ns_min: u64,
+    fetch_ns_max: u64,
+    fetch_bytes_max: u64,
+    wants_max: usize,
+}
+
+impl Fetcher {
+    pub(crate) fn new(timing: &Timing, limits: &Limits) -> Fetcher {
+        Fetcher {
+            wants: Vec::new(),
+            decided: (Slot(0), ReplicaId(0)),
+            slots_due: None,
+            round_trip_ns: 0,
+            fetch_ns_min: timing.fetch_ns_min,
+            fetch_ns_max: timing.fetch_ns_max,
+            fetch_bytes_max: limits.fetch_bytes_max,
+            wants_max: limits.members_max * limits.incarnations_max,
+        }
+    }
+
+    /// A round trip took this long.
+    pub(crate) fn on_round_trip(&mut self, ns: u64) {
+        self.round_trip_ns = (self.round_trip_ns * 7 + ns) / 8;
+    }
+
+    /// About two round trips, longer with each attempt that brought nothing.
+    fn patience_ns(&self, attempts: u32) -> u64 {
+        let two = (2 * self.round_trip_ns).max(self.fetch_ns_min);
+        two.saturating_mul(1 << attempts.min(6))
+            .min(self.fetch_ns_max)
+    }
+
+    /// The batch at `position` exists; `end` is how far this replica holds that incarnation.
+    pub(crate) fn want(&mut self, lane: ReplicaId, position: Position, end: Sequence, now: Time) {
+        if position.sequence <= end {
+            return;
+        }
+        let due = now.plus(self.patience_ns(0));
+        let mut wants = self.wants.iter_mut();
+        let known = wants.find(|w| w.lane == lane && w.incarnation == position.incarnation);
+        if let Some(want) = known {
+            want.to = want.to.max(position.sequence);
+        } else if self.wants.len() < self.wants_max {
+            self.wants.push(Want {
+                lane,
+                incarnation: position.incarnation,
+                to: position.sequence,
+                end,
+                due,
+                attempts: 0,
+                answered_bytes: None,
+            });
+        }
+    }
+
+    /// A batch was stored: the lane moves, so patience starts anew. When the answer to a request is
+    /// complete, the next request goes out at once.
+    pub(crate) fn on_stored(&mut self, lane: ReplicaId, position: Position, bytes: u64, now: Time) {
+        let patience = self.patience_ns(0);
+        let fetch_bytes_max = self.fetch_bytes_max;
+        self.wants.retain_mut(|want| {
+            if want.lane != lane || want.incarnation != position.incarnation {
+                return true;
+            }
+            want.end = position.sequence;
+            want.attempts = 0;
+            want.due = now.plus(patience);
+            if let Some(answered) = &mut want.answered_bytes {
+                *answered += bytes;
+                if *answered >= fetch_bytes_max {
+                    want.due = now;
+                }
+            }
+            want.end < want.to
+        });
+    }
+
+    /// Forgets incarnations that are closed.
+    pub(crate) fn drop_closed(&mut self, closed: impl Fn(ReplicaId, Incarnation) -> bool) {
+        self.wants
+            .retain(|want| !closed(want.lane, want.incarnation));
+    }
+
+    /// The requests for batches that are due.
+    pub(crate) fn due_batches(&mut self, now: Time) -> Vec<BatchRequest> {
+        let mut due = Vec::new();
+        for at in 0..self.wants.len() {
+            if self.wants[at].due > now {
+                continue;
+            }
+            let patience = self.patience_ns(self.wants[at].attempts + 1);
+            let want = &mut self.wants[at];
+            due.push(BatchRequest {
+                lane: want.lane,
+                from: Position {
+                    incarnation: want.incarnation,
+                    sequence: want.end.next(),
+                },
+                to: want.to,
+                attempt: want.attempts,
+            });
+            want.attempts += 1;
+            want.answered_bytes = Some(0);
+            want.due = now.plus(patience);
+        }
+        due
+    }
+
+    /// `peer` knows slots up to `decided` to be decided; `own` is how far this replica does.
+    pub(crate) fn on_decided(&mut self, peer: ReplicaId, decided: Slot, own: Slot, now: Time) {
+        if decided <= own {
+            return;
+        }
+        if decided > self.decided.0 {
+            self.decided = (decided, peer);
+        }
+        if self.slots_due.is_none() {
+            self.slots_due = Some(now.plus(self.patience_ns(0)));
+        }
+    }
+
+    /// Slots moved up to `own`: patience starts anew; `more` asks for the rest at once.
+    pub(crate) fn on_slots(&mut self, own: Slot, more: bool, now: Time) {
+        self.slots_due = match self.decided.0 > own {
+            true if more => Some(now),
+            true => Some(now.plus(self.patience_ns(0))),
+            false => None,
+        };
+    }
+
+    /// Whom to ask for slots, if that is due; `own` is how far this replica has them.
+    pub(crate) fn due_slots(&mut self, own: Slot, now: Time) -> Option<ReplicaId> {
+        if self.slots_due.is_none_or(|due| due > now) {
+            return None;
+        }
+        if self.decided.0 <= own {
+            self.slots_due = None;
+            return None;
+        }
+        self.slots_due = Some(now.plus(self.patience_ns(2)));
+        let peer = self.decided.1;
+        // Whoever says it next is asked next, should this one not answer.
+        self.decided.0 = Slot(own.0 + 1);
+        Some(peer)
+    }
+
+    /// How many slots this replica is known to lack.
+    pub(crate) fn slots_behind(&self, own: Slot) -> u64 {
+        self.decided.0.0.saturating_sub(own.0)
+    }
+
+    /// When something is due next.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        let wants = self.wants.iter().map(|want| want.due);
+        wants.chain(self.slots_due).min()
+    }
+}
