@@ -4,6 +4,7 @@ mod anything;
 mod damage;
 mod examples;
 mod golden;
+mod nonsense;
 mod round_trips;
 mod sharing;
 mod strategies;
