@@ -31,10 +31,10 @@ impl WireLimits {
     /// The limits of a cluster whose core runs with `limits`.
     #[must_use]
     pub fn new(limits: &Limits) -> WireLimits {
-        // In dissemination mode `leader` one message carries the batches of a slot.
-        let slot_bytes_max = usize::try_from(limits.slot_bytes_max).unwrap_or(usize::MAX);
-        let payloads = slot_bytes_max.saturating_add(limits.batch_bytes_max);
-        let frame_bytes_max = payloads.saturating_add(HEADS_BYTES_MAX);
+        // In dissemination mode `leader` one message carries what the leader's lane has grown by.
+        let lane_bytes_max = limits.lane_bytes_max.saturating_add(limits.reserve_bytes);
+        let lane_bytes_max = usize::try_from(lane_bytes_max).unwrap_or(usize::MAX);
+        let frame_bytes_max = lane_bytes_max.saturating_add(HEADS_BYTES_MAX);
         WireLimits {
             frame_bytes_max: frame_bytes_max.min(u32::MAX as usize),
             client_frame_bytes_max: limits.chunk_bytes_max.saturating_add(HEADS_BYTES_MAX),
