@@ -86,15 +86,23 @@ impl Batch {
         chain(previous_digest, self.lane, self.position, self.checksum) == self.digest
     }
 
-    /// What the batch counts for in every byte budget: payload plus a fixed cost for its head.
+    /// What the batch counts for in every byte budget: payload plus a fixed cost for its head and its
+    /// origins.
     #[must_use]
     pub fn cost_bytes(&self) -> u64 {
-        self.payload.len() as u64 + BATCH_HEAD_BYTES
+        batch_cost_bytes(&self.payload, &self.origins)
     }
+}
+
+/// See [`Batch::cost_bytes`].
+pub(crate) fn batch_cost_bytes(payload: &[u8], origins: &[Origin]) -> u64 {
+    payload.len() as u64 + BATCH_HEAD_BYTES + origins.len() as u64 * ORIGIN_BYTES
 }
 
 /// The fixed part of [`Batch::cost_bytes`]: a no-op is not free.
 pub const BATCH_HEAD_BYTES: u64 = 64;
+
+const ORIGIN_BYTES: u64 = 32;
 
 fn content_checksum(requests: u32, payload: &[u8], origins: &[Origin]) -> u64 {
     if origins.is_empty() {

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::batch::{BATCH_HEAD_BYTES, Chunk, Origin};
+use crate::batch::{BATCH_HEAD_BYTES, Chunk, Origin, batch_cost_bytes};
 use crate::config::Limits;
 use crate::effect::RejectReason;
 use crate::types::{ReplicaId, Sequence};
@@ -99,7 +99,7 @@ impl Batcher {
         self.due = false;
         self.closed = self.closed.next();
         let content = self.take();
-        self.unexecuted_bytes += content.payload.len() as u64 + BATCH_HEAD_BYTES;
+        self.unexecuted_bytes += batch_cost_bytes(&content.payload, &content.origins);
         Some(content)
     }
 

@@ -274,7 +274,8 @@ impl Replica {
         let proposed = proposed_cut(self.executor.effective(), open.clone());
         let last_time = open.map(|value| value.log_time).max().unwrap_or(LogTime(0));
         let clock = LogClock::new(last_time.max(self.executor.log_time()), self.now);
-        let leading = Leading::new(ballot, clock, proposed, &self.peers, self.now);
+        let mut leading = Leading::new(ballot, clock, proposed, &self.peers, self.now);
+        leading.sent = self.batcher.ordered();
         self.election.role = Role::Leader(Box::new(leading));
         self.election.leader = Some(self.id);
         let body = Body::Adopt {
