@@ -157,12 +157,12 @@ impl Election {
     }
 
     /// When the role's own timer is due.
-    pub(crate) fn deadline(&self) -> Time {
+    pub(crate) fn deadline(&self, quorum: usize) -> Time {
         match &self.role {
             Role::Follower => self.due,
             Role::PreCandidate(asking) => asking.until,
             Role::Candidate(candidate) => candidate.until.min(candidate.beat_due),
-            Role::Leader(leading) => leading.deadline(self.election_ns),
+            Role::Leader(leading) => leading.deadline(quorum, self.election_ns),
         }
     }
 }

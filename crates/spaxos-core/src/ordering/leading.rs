@@ -89,11 +89,36 @@ impl Leading {
         heard < quorum || stuck
     }
 
-    /// When [`Leading::must_step_down`] may change by itself.
-    pub(crate) fn deadline(&self, election_ns: u64) -> Time {
-        let heard = self.followers.iter().map(|(_, f)| f.heard);
+    /// When something is due: the next heartbeat, or stepping down if nothing is heard or decided.
+    pub(crate) fn deadline(&self, quorum: usize, election_ns: u64) -> Time {
+        let mut heard: Vec<Time> = self.followers.iter().map(|(_, f)| f.heard).collect();
+        heard.sort_unstable_by(|a, b| b.cmp(a));
+        // With the leader itself, the quorum stands as long as this follower is heard.
+        let last_needed = quorum.checked_sub(2).map(|at| heard[at]);
         let open = self.oldest_open.map(|(_, since)| since);
-        let step_down = heard.chain(open).min().map(|since| since.plus(election_ns));
-        step_down.map_or(self.beat_due, |at| at.min(self.beat_due))
+        let step_down = last_needed.into_iter().chain(open).min();
+        step_down.map_or(self.beat_due, |since| {
+            since.plus(election_ns).min(self.beat_due)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::LogTime;
+
+    #[test]
+    fn a_dead_minority_sets_no_deadline() {
+        let peers: Vec<_> = (2..=5).map(ReplicaId).collect();
+        let clock = LogClock::new(LogTime(0), Time(0));
+        let mut leading = Leading::new(Ballot::default(), clock, Cut::default(), &peers, Time(0));
+        leading.beat_due = Time(1_000);
+        for peer in &peers[..2] {
+            leading.on_heard(*peer, Time(500));
+        }
+        assert!(!leading.must_step_down(3, 100, Time(599)));
+        assert_eq!(leading.deadline(3, 100), Time(600));
+        assert!(leading.must_step_down(3, 100, Time(600)));
     }
 }

@@ -50,7 +50,7 @@ impl Replica {
             .syncing_since
             .is_some_and(|since| now.since(since) >= election_ns);
         match &self.election.role {
-            Role::Follower if now >= self.election.deadline() => Due::Ask,
+            Role::Follower if now >= self.election.deadline(self.quorum) => Due::Ask,
             Role::PreCandidate(asking) if now >= asking.until => Due::AskAgain,
             Role::Candidate(_) if sync_hangs => Due::StepDown,
             Role::Candidate(candidate) if now >= candidate.until => Due::AskAgain,

@@ -182,7 +182,7 @@ impl Replica {
         }
         let election_ns = self.config.timing.election_ns;
         let times = [
-            Some(self.election.deadline()),
+            Some(self.election.deadline(self.quorum)),
             self.fetcher.deadline(),
             self.reads.deadline(),
             self.disk.batch_sync_due,
