@@ -12,21 +12,37 @@
 //! to bytes.
 #![warn(missing_docs)]
 
+mod change_log;
 mod codec;
 pub mod command;
+mod compaction;
+mod cost;
 mod error;
+mod key_history;
+mod key_table;
 mod limits;
 pub mod machine;
+mod overlap;
 pub mod query;
+mod read;
 pub mod reply;
 pub mod request;
 mod request_codec;
 pub mod response;
+mod span;
+mod store;
+mod txn;
+mod validate;
 
 pub use command::Command;
 pub use error::{DecodeError, KvError};
 pub use limits::{Limits, SCANNED_KEY_COST};
 pub use machine::Machine;
 pub use query::Query;
+pub use read::{Event, EventKind};
 pub use request::*;
 pub use response::*;
+pub use validate::{
+    validate_command, validate_delete_range, validate_put, validate_query, validate_range,
+    validate_txn,
+};
