@@ -8,9 +8,28 @@
 //! half-way, and never lets the order of a hash map or a float into its state: equal commands in
 //! equal order give equal states and equal replies everywhere.
 //!
-//! Reading order: [`request`] and [`response`], then `store.rs`, and [`machine`] which ties them
-//! to bytes.
-#![warn(missing_docs)]
+//! Reading order: [`request`] and [`response`] say what is asked and answered; `key_history.rs` is
+//! one key through time, `store.rs` all of them and how they change; `read.rs`, `txn.rs` and
+//! `compaction.rs` are what one can do with that; [`machine`] ties it to bytes.
+//!
+//! ```
+//! use spaxos_kv::{Command, Machine, PutRequest, RangeRequest, command, reply};
+//!
+//! let put = PutRequest { key: "colour".into(), value: "blue".into(), ..PutRequest::default() };
+//! let mut bytes = Vec::new();
+//! command::encode(&Command::Put(put), &mut bytes);
+//!
+//! let mut machine = Machine::default();
+//! let mut answer = Vec::new();
+//! machine.execute(&bytes, &mut answer);
+//! assert!(reply::decode(&answer.into())?.is_ok());
+//!
+//! let range = RangeRequest { key: "colour".into(), ..RangeRequest::default() };
+//! let found = machine.range(&range)?;
+//! assert_eq!(found.revision, 2);
+//! assert_eq!(found.kvs[0].value, "blue");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod change_log;
 mod codec;

@@ -8,5 +8,6 @@ mod execution;
 mod generate;
 mod naive;
 mod ranges;
+mod txn_validation;
 mod txns;
 mod writes;

@@ -1,8 +1,8 @@
-//! "Txn", rule by rule.
+//! "Txn": what transactions do, rule by rule.
 
 use spaxos_kv::{
     Compare, CompareResult, CompareTarget, KvError, Limits, Machine, PutRequest, RangeRequest,
-    RequestOp, ResponseOp, SCANNED_KEY_COST, TxnRequest, validate_txn,
+    RequestOp, ResponseOp, SCANNED_KEY_COST,
 };
 
 use crate::build::*;
@@ -14,88 +14,6 @@ fn two_keys() -> Bench {
     bench.put("a", "new");
     bench.put("b", "other");
     bench
-}
-
-fn validate(txn: &TxnRequest) -> Result<(), KvError> {
-    validate_txn(txn, &Limits::DEFAULT)
-}
-
-/// `levels` transactions inside each other, each with `width` reads beside the next.
-fn tower(levels: usize, width: usize) -> TxnRequest {
-    let mut txn = all_of(Vec::new());
-    for level in 0..levels {
-        let mut ops = vec![get_op("a"); width];
-        if level > 0 {
-            ops.push(RequestOp::Txn(txn));
-        }
-        txn = all_of(ops);
-    }
-    txn
-}
-
-#[test]
-fn each_of_the_three_lists_may_have_as_many_as_the_limit() {
-    let condition = compare("a", CompareTarget::Version(0), CompareResult::Equal);
-    for (len, verdict) in [(128, Ok(())), (129, Err(KvError::TooManyOps))] {
-        let ops = || vec![get_op("a"); len];
-        assert_eq!(
-            validate(&txn(vec![condition.clone(); len], vec![], vec![])),
-            verdict
-        );
-        assert_eq!(validate(&txn(vec![], ops(), vec![])), verdict);
-        assert_eq!(validate(&txn(vec![], vec![], ops())), verdict);
-    }
-    let all = txn(
-        vec![condition; 128],
-        vec![get_op("a"); 128],
-        vec![get_op("a"); 128],
-    );
-    assert_eq!(validate(&all), Ok(()), "the longest counts, not their sum");
-}
-
-#[test]
-fn a_nested_transaction_has_the_budget_that_its_parents_left() {
-    let outer = |inner: usize, beside: usize| {
-        let mut ops = vec![get_op("a"); beside];
-        ops.push(nested(vec![get_op("a"); inner], vec![]));
-        all_of(ops)
-    };
-    assert_eq!(validate(&outer(127, 0)), Ok(()));
-    assert_eq!(validate(&outer(127, 1)), Err(KvError::TooManyOps));
-    assert_eq!(validate(&outer(126, 1)), Ok(()));
-    let two = all_of(vec![
-        outer(100, 0).success[0].clone(),
-        outer(100, 0).success[0].clone(),
-    ]);
-    assert_eq!(validate(&two), Ok(()), "siblings do not share a budget");
-}
-
-#[test]
-fn nesting_ends_where_the_budget_does() {
-    assert_eq!(validate(&tower(128, 0)), Ok(()));
-    assert_eq!(
-        validate(&tower(129, 0)),
-        Ok(()),
-        "an empty innermost needs no budget"
-    );
-    assert_eq!(validate(&tower(130, 0)), Err(KvError::TooManyOps));
-    assert_eq!(validate(&tower(44, 2)), Err(KvError::TooManyOps));
-    assert_eq!(validate(&tower(43, 2)), Ok(()));
-    let mut bench = Bench::new();
-    assert!(bench.txn(tower(129, 0)).is_ok());
-    assert_eq!(bench.txn(tower(130, 0)), Err(KvError::TooManyOps));
-    assert_eq!(bench.txn(tower(2000, 0)), Err(KvError::TooManyOps));
-}
-
-#[test]
-fn the_whole_tree_is_limited_too() {
-    let limits = Limits {
-        txn_ops_total_max: 150,
-        ..Limits::DEFAULT
-    };
-    let wide = |count| all_of(vec![nested(vec![get_op("a"); count], vec![]); 10]);
-    assert_eq!(validate_txn(&wide(14), &limits), Ok(()));
-    assert_eq!(validate_txn(&wide(15), &limits), Err(KvError::TooManyOps));
 }
 
 #[test]
@@ -124,13 +42,14 @@ fn every_target_and_every_relation() {
         let request = txn(vec![compare(key, target, result)], vec![], vec![]);
         bench.txn(request).expect("it is legal").succeeded
     };
-    let targets: [(fn(i64) -> CompareTarget, i64); 4] = [
-        (CompareTarget::Version, 2),
-        (CompareTarget::Create, 2),
-        (CompareTarget::Mod, 3),
-        (CompareTarget::Lease, 0),
+    type Target = fn(i64) -> CompareTarget;
+    let targets: [Target; 4] = [
+        CompareTarget::Version,
+        CompareTarget::Create,
+        CompareTarget::Mod,
+        CompareTarget::Lease,
     ];
-    for (target, actual) in targets {
+    for (target, actual) in targets.into_iter().zip([2, 2, 3, 0]) {
         for (operand, expected) in [
             (actual, [true, false, false, false]),
             (actual - 1, [false, true, false, true]),
@@ -233,165 +152,6 @@ fn a_compare_of_a_range_must_hold_for_every_key() {
             CompareTarget::Value(bytes("")),
             CompareResult::NotEqual
         ));
-    }
-}
-
-#[test]
-fn an_empty_key_is_refused_wherever_it_stands() {
-    let condition = compare("", CompareTarget::Version(0), CompareResult::Equal);
-    assert_eq!(
-        validate(&txn(vec![condition], vec![], vec![])),
-        Err(KvError::KeyNotProvided)
-    );
-    for op in [get_op(""), put_op("", ""), delete_op("", "\0")] {
-        assert_eq!(
-            validate(&all_of(vec![op.clone()])),
-            Err(KvError::KeyNotProvided)
-        );
-        assert_eq!(
-            validate(&txn(vec![], vec![], vec![op.clone()])),
-            Err(KvError::KeyNotProvided)
-        );
-        let inside = all_of(vec![nested(vec![], vec![op])]);
-        assert_eq!(validate(&inside), Err(KvError::KeyNotProvided));
-    }
-}
-
-#[test]
-fn faults_of_operations_are_found_on_both_branches() {
-    let ignoring = RequestOp::Put(PutRequest {
-        ignore_value: true,
-        ..put("a", "x")
-    });
-    assert_eq!(
-        validate(&txn(vec![], vec![], vec![ignoring])),
-        Err(KvError::ValueProvided)
-    );
-    assert_eq!(
-        validate(&txn(vec![], vec![], vec![RequestOp::Empty])),
-        Err(KvError::KeyNotFound)
-    );
-    let mut bench = Bench::new();
-    assert_eq!(
-        bench.txn(all_of(vec![RequestOp::Empty])),
-        Err(KvError::KeyNotFound)
-    );
-}
-
-#[test]
-fn a_key_must_not_be_put_twice_nor_put_and_deleted() {
-    let duplicate = Err(KvError::DuplicateKey);
-    let cases = [
-        (vec![put_op("a", ""), put_op("a", "")], duplicate),
-        (vec![put_op("a", ""), put_op("b", "")], Ok(())),
-        (vec![put_op("a", ""), delete_op("a", "")], duplicate),
-        (vec![delete_op("a", ""), put_op("a", "")], duplicate),
-        (vec![delete_op("a", "c"), put_op("b", "")], duplicate),
-        (vec![delete_op("a", "c"), put_op("c", "")], Ok(())),
-        (
-            vec![delete_op("a", "c"), delete_op("e", "g"), put_op("d", "")],
-            Ok(()),
-        ),
-        (
-            vec![
-                delete_op("e", "g"),
-                delete_op("a", "c"),
-                delete_op("b", "f"),
-                put_op("d", ""),
-            ],
-            duplicate,
-        ),
-        (
-            vec![delete_op("a", ""), delete_op("a", ""), delete_op("a", "b")],
-            Ok(()),
-        ),
-        (
-            vec![put_op("a", ""), nested(vec![put_op("a", "")], vec![])],
-            duplicate,
-        ),
-        (
-            vec![put_op("a", ""), nested(vec![], vec![put_op("a", "")])],
-            duplicate,
-        ),
-        (
-            vec![put_op("a", ""), nested(vec![], vec![delete_op("a", "b")])],
-            duplicate,
-        ),
-        (
-            vec![delete_op("a", "b"), nested(vec![put_op("a", "")], vec![])],
-            duplicate,
-        ),
-        (
-            vec![nested(vec![put_op("a", "")], vec![put_op("a", "")])],
-            Ok(()),
-        ),
-        (
-            vec![nested(vec![put_op("a", "")], vec![delete_op("a", "")])],
-            Ok(()),
-        ),
-        (
-            vec![nested(vec![delete_op("a", "")], vec![put_op("a", "")])],
-            Ok(()),
-        ),
-        (
-            vec![
-                nested(vec![put_op("a", "")], vec![]),
-                nested(vec![put_op("a", "")], vec![]),
-            ],
-            duplicate,
-        ),
-        (
-            vec![
-                nested(vec![], vec![put_op("a", "")]),
-                nested(vec![put_op("a", "")], vec![]),
-            ],
-            duplicate,
-        ),
-        (
-            vec![
-                nested(vec![put_op("a", "")], vec![]),
-                nested(vec![], vec![put_op("a", "")]),
-            ],
-            duplicate,
-        ),
-        (
-            vec![
-                nested(vec![nested(vec![put_op("a", "")], vec![])], vec![]),
-                put_op("a", ""),
-            ],
-            duplicate,
-        ),
-        // etcd's holes.
-        (
-            vec![
-                nested(vec![put_op("a", "")], vec![]),
-                nested(vec![delete_op("a", "")], vec![]),
-            ],
-            Ok(()),
-        ),
-        (
-            vec![
-                nested(vec![delete_op("a", "")], vec![]),
-                nested(vec![put_op("a", "")], vec![]),
-            ],
-            duplicate,
-        ),
-        (vec![delete_op("a", "\0"), put_op("b", "")], Ok(())),
-        (vec![delete_op("a", "\0"), put_op("a", "")], duplicate),
-    ];
-    for (ops, verdict) in cases {
-        assert_eq!(validate(&all_of(ops.clone())), verdict, "{ops:?}");
-        assert_eq!(
-            validate(&txn(vec![], vec![], ops.clone())),
-            verdict,
-            "also when not taken"
-        );
-        let mut bench = Bench::new();
-        assert_eq!(
-            bench.txn(all_of(ops)).map(|_| ()),
-            verdict,
-            "asked again when executed"
-        );
     }
 }
 
