@@ -6,7 +6,7 @@
 //! of a session may be executed before request 4; therefore the table remembers the executed
 //! sequences above a floor, with their answers, and not the highest one seen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
@@ -55,8 +55,8 @@ pub enum Admission {
 struct Session {
     /// All sequences below this are answered, and the client has the answers.
     floor: u64,
-    /// The answers of executed requests at or above the floor.
-    answers: BTreeMap<u64, Bytes>,
+    /// The answers of executed requests; the first is the floor's. At most `window_max` long.
+    answers: VecDeque<Option<Bytes>>,
     /// The bytes of `answers`.
     answer_bytes: u64,
     /// When it expires unless it is heard of.
@@ -92,7 +92,7 @@ impl SessionTable {
         let expires = LogTime(now.0.saturating_add(self.limits.idle_ns_max));
         let session = Session {
             floor: 1,
-            answers: BTreeMap::new(),
+            answers: VecDeque::new(),
             answer_bytes: 0,
             expires,
         };
@@ -132,11 +132,11 @@ impl SessionTable {
         if floor <= session.floor {
             return;
         }
-        session.floor = floor;
-        let kept = session.answers.split_off(&floor);
-        let dropped = std::mem::replace(&mut session.answers, kept);
-        let bytes: u64 = dropped.values().map(answer_cost).sum();
+        let raised = usize::try_from(floor - session.floor).unwrap_or(usize::MAX);
+        let dropped = session.answers.drain(..raised.min(session.answers.len()));
+        let bytes: u64 = dropped.flatten().map(|answer| answer_cost(&answer)).sum();
         session.answer_bytes -= bytes;
+        session.floor = floor;
     }
 
     /// What is to be done with request `sequence` of session `id`.
@@ -148,10 +148,12 @@ impl SessionTable {
         if sequence < session.floor {
             return Admission::BelowFloor;
         }
-        if let Some(answer) = session.answers.get(&sequence) {
+        let above = sequence - session.floor;
+        let at = usize::try_from(above).unwrap_or(usize::MAX);
+        if let Some(Some(answer)) = session.answers.get(at) {
             return Admission::Answered(answer.clone());
         }
-        let in_window = sequence - session.floor < self.limits.window_max;
+        let in_window = above < self.limits.window_max;
         if in_window && session.answer_bytes < self.limits.answer_bytes_max {
             Admission::Execute
         } else {
@@ -165,7 +167,11 @@ impl SessionTable {
             return;
         };
         session.answer_bytes += answer_cost(&answer);
-        let before = session.answers.insert(sequence, answer);
+        let at = usize::try_from(sequence - session.floor).expect("within the window");
+        if session.answers.len() <= at {
+            session.answers.resize(at + 1, None);
+        }
+        let before = session.answers[at].replace(answer);
         assert!(before.is_none(), "a request is executed once (invariant 5)");
     }
 
