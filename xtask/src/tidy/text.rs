@@ -45,13 +45,11 @@ pub(super) fn links(workspace: &Workspace) -> Vec<Finding> {
 
 /// Source files that documents name in `code` exist. A path may begin at the root or further in.
 pub(super) fn named_files(workspace: &Workspace) -> Vec<Finding> {
-    const ENDINGS: &[&str] = &[".rs", ".md", ".toml", ".proto", ".script"];
     let mut findings = Vec::new();
     for (path, file) in workspace.markdown() {
         for (index, line) in file.text.lines().enumerate() {
             let spans = line.split('`').skip(1).step_by(2);
-            let names = spans.filter(|s| s.contains('/') && !s.contains([' ', '*', ':', '$', '<']));
-            for name in names.filter(|s| ENDINGS.iter().any(|ending| s.ends_with(ending))) {
+            for name in spans.filter(|span| is_file_name(span)) {
                 let inside = format!("/{name}");
                 let exists = |known: &String| known == name || known.ends_with(&inside);
                 if !workspace.paths.iter().any(exists) {
@@ -62,6 +60,13 @@ pub(super) fn named_files(workspace: &Workspace) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Whether a code span names one of our files: Rust by its ending, others by a path.
+fn is_file_name(span: &str) -> bool {
+    const ENDINGS: &[&str] = &[".md", ".toml", ".proto", ".script"];
+    let path = span.contains('/') && ENDINGS.iter().any(|ending| span.ends_with(ending));
+    (path || span.ends_with(".rs")) && !span.contains([' ', '*', ':', '$', '<'])
 }
 
 /// Nothing in the project speaks of how its text came about.
