@@ -1,8 +1,28 @@
 //! Commands: the requests that may change the store, as bytes for the log.
 //!
-//! `format version u8 | kind u8 | request`. A later version may read a log with commands of any
-//! earlier one; a version of the future is answered with
-//! [`KvError::UnknownVersion`](crate::KvError::UnknownVersion), by every replica alike.
+//! A later version may read a log with commands of any earlier one; a version of the future is
+//! answered with [`KvError::UnknownVersion`](crate::KvError::UnknownVersion), by every replica
+//! alike.
+//!
+//! # Format, version 1
+//!
+//! `command = version u8 | kind u8 | body`, and nothing behind it. `number` is a signed 64-bit
+//! integer, zigzag, seven bits a byte from the lowest, the high bit set on all but the last;
+//! `length` is unsigned, the same way; `bytes` is a length and that many bytes. The shortest form is
+//! the only one. What a flag announces is there exactly when it is not empty or zero.
+//!
+//! | kind | body |
+//! | --- | --- |
+//! | 1 put | flags u8: 1 previous entry, 2 keep value, 4 keep lease, 8 lease follows; key `bytes`; value `bytes`; lease `number` |
+//! | 2 delete range | flags u8: 1 previous entries, 2 end follows; key `bytes`; end `bytes` |
+//! | 3 transaction | `length` compares; `length` operations (success); `length` operations (failure) |
+//! | 4 compact | revision `number`; physical u8, 0 or 1 |
+//!
+//! | part | body |
+//! | --- | --- |
+//! | compare | relation `number`; field u8: 0 version, 1 create, 2 mod, 3 value, 4 lease, 5 unknown; operand, `bytes` for value and else `number`, 0 for unknown; key `bytes`; end `bytes` |
+//! | operation | kind u8: 1 range, 2 put, 3 delete range, 4 transaction, 5 empty; body |
+//! | range | flags `length`: 1 serializable, 2 keys only, 4 count only, 8 end follows, then a bit each for the numbers that follow; key `bytes`; end `bytes`; limit, revision, order, target, least and most mod revision, least and most create revision, `number` each |
 
 use bytes::Bytes;
 

@@ -167,8 +167,19 @@ impl TxnRequest {
     /// not go through the log. One that nests another transaction counts as a write, as in etcd.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
-        let mut ops = self.success.iter().chain(&self.failure);
-        ops.all(|op| matches!(op, RequestOp::Range(_)))
+        self.ops().all(|op| matches!(op, RequestOp::Range(_)))
+    }
+
+    /// Whether any replica may answer from what it has: both branches hold ranges that allow it,
+    /// and nothing else.
+    #[must_use]
+    pub fn is_serializable(&self) -> bool {
+        self.ops()
+            .all(|op| matches!(op, RequestOp::Range(range) if range.serializable))
+    }
+
+    fn ops(&self) -> impl Iterator<Item = &RequestOp> {
+        self.success.iter().chain(&self.failure)
     }
 }
 

@@ -397,6 +397,7 @@ fn read_only_transactions_need_no_log() {
     let direct = bench.0.txn_read_only(&reading);
     assert_eq!(direct, bench.txn(reading), "both ways answer alike");
     assert!(all_of(vec![]).is_read_only());
+    assert!(!reading_is_local(false) && reading_is_local(true));
     for op in [
         put_op("a", ""),
         delete_op("a", ""),
@@ -411,4 +412,16 @@ fn read_only_transactions_need_no_log() {
         ..get("a")
     })]);
     assert_eq!(bench.0.txn_read_only(&future), Err(KvError::FutureRevision));
+}
+
+/// Whether a transaction may be answered locally when one of its two ranges may, and the other as
+/// given.
+fn reading_is_local(other: bool) -> bool {
+    let range = |serializable| {
+        RequestOp::Range(RangeRequest {
+            serializable,
+            ..get("a")
+        })
+    };
+    txn(vec![], vec![range(true)], vec![range(other)]).is_serializable()
 }
