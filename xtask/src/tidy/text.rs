@@ -218,11 +218,10 @@ mod tests {
     #[test]
     fn a_named_file_that_is_gone_is_found() {
         let read = |text| named_files(&workspace(&[("a.md", text), ("x/src/b.rs", "")])).len();
-        assert_eq!(
-            read("`x/src/b.rs`, `src/b.rs`, `b.rs`, `c.rs`, `cargo run x/c.rs`"),
-            0
-        );
+        let fine = "`x/src/b.rs`, `src/b.rs`, `b.rs`, `c.toml`, `cargo run x/c.rs`";
+        assert_eq!(read(fine), 0);
         assert_eq!(read("`src/c.rs` and `b.rs`"), 1);
+        assert_eq!(read("`c.rs`, `x/c.toml`"), 2);
     }
 
     #[test]
