@@ -98,3 +98,43 @@ impl Store {
         self.keys.remove(key);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::{DeleteRangeRequest, PutRequest};
+
+    /// A put that one compaction leaves, a delete, and a put again: the next compaction forgets two
+    /// versions though it revisits a single change.
+    #[test]
+    fn the_version_left_by_the_compaction_before_goes_too() {
+        let mut store = Store::default();
+        let put = PutRequest {
+            key: "k".into(),
+            ..PutRequest::default()
+        };
+        let delete = DeleteRangeRequest {
+            key: "k".into(),
+            ..DeleteRangeRequest::default()
+        };
+        let other = PutRequest {
+            key: "other".into(),
+            ..PutRequest::default()
+        };
+        let compact = |revision| CompactRequest {
+            revision,
+            physical: true,
+        };
+
+        store.put(&put).expect("revision 2");
+        store.put(&other).expect("revision 3");
+        store.compact(&compact(3)).expect("it is the present");
+        assert_eq!(store.figures.versions, 2);
+        store.delete_range(&delete).expect("revision 4");
+        store.put(&other).expect("revision 5");
+        store.put(&put).expect("revision 6");
+        store.compact(&compact(5)).expect("it is in the past");
+        assert_eq!(store.figures.versions, 2, "k of 6 and other of 5");
+        assert_eq!(store.log.len(), 2);
+    }
+}
