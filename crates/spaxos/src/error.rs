@@ -1,5 +1,10 @@
 //! What can go wrong, made for branching on.
 
+use std::io;
+use std::net::SocketAddr;
+
+use spaxos_core::effect::HaltReason;
+
 /// Why a command has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -36,4 +41,83 @@ pub enum ReadError {
     /// The node is stopping.
     #[error("the node is stopping")]
     Stopped,
+}
+
+/// Why a node does not start. Nothing has been sent to anybody, and nothing was changed that another
+/// attempt could miss.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The options contradict themselves.
+    #[error("the options make no sense: {0}")]
+    Options(&'static str),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The data directory is in use, belongs to another member, is damaged (with file and offset),
+    /// or cannot be read or written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The system gave no thread, random number or event queue.
+    #[error("the system refused {what}")]
+    System {
+        /// What was asked for.
+        what: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The state machine panicked while the log was replayed.
+    #[error("the state machine panicked while the log was replayed")]
+    Panicked,
+}
+
+/// Why the log of a node cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// The directory itself: in use by another process, open to others, not a directory.
+    #[error(transparent)]
+    Disk(#[from] spaxos_storage::FileDiskError),
+    /// The directory is another member's, or has lost its memory.
+    #[error(transparent)]
+    Directory(#[from] spaxos_storage::DirectoryError),
+    /// The log is damaged, or the disk is full or failed.
+    #[error(transparent)]
+    Open(#[from] spaxos_storage::OpenError),
+}
+
+/// Why a running node ended although nobody asked for it. Final: start a new one, unless the reason
+/// says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fatal {
+    /// A write or a sync failed, or the log cannot be read. What was acknowledged is safe at the
+    /// other members; nothing was acknowledged after the failure.
+    #[error("the log failed: {reason}")]
+    Storage {
+        /// What the storage said.
+        reason: String,
+    },
+    /// The system took a socket away.
+    #[error("the system failed: {reason}")]
+    System {
+        /// What the system said.
+        reason: String,
+    },
+    /// Going on would have been unsafe.
+    #[error("the replica halted: {0:?}")]
+    Halted(HaltReason),
+    /// A thread or task panicked, the state machine's included.
+    #[error("{thread} panicked")]
+    Panicked {
+        /// Which one.
+        thread: &'static str,
+    },
 }

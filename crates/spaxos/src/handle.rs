@@ -1,10 +1,22 @@
 //! A cheap, cloneable way into a running node.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use parking_lot::Mutex;
 use spaxos_core::status::Status;
 use spaxos_core::types::Slot;
+use spaxos_wire::chunk::REQUEST_HEAD_BYTES;
+use tokio::sync::oneshot;
 
+use crate::apply_thread::Apply;
+use crate::counters::{Cells, Counters};
 use crate::error::{ReadError, SubmitError};
+use crate::intake::Intake;
+use crate::mailbox::Mailbox;
+use crate::options::CHUNK_HEAD_BYTES;
+use crate::read::{ReadRequest, Reader};
+use crate::waiter::Waiter;
 
 /// An answer of the state machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,19 +36,107 @@ pub enum Consistency {
     Serializable,
 }
 
-/// A cheap, cloneable way into a running node.
+/// A cheap, cloneable way into a running node. Works from any runtime and any number of tasks.
 #[derive(Clone, Debug)]
-pub struct Handle {}
+pub struct Handle {
+    shared: Arc<Shared>,
+}
+
+/// What all handles of a node, and the tasks of its clients, share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) apply: Arc<Mailbox<Apply>>,
+    pub(crate) status: Arc<Mutex<Status>>,
+    pub(crate) counters: Arc<Cells>,
+    /// What the requests of one payload may have together, in bytes.
+    pub(crate) payload_bytes_max: usize,
+}
 
 impl Handle {
+    pub(crate) const fn new(shared: Arc<Shared>) -> Handle {
+        Handle { shared }
+    }
+
     /// Replicates `command`, executes it and returns the answer. Waits as long as it takes; dropping
     /// the future does not take the command back.
     ///
     /// # Errors
     /// See [`SubmitError`].
     pub async fn submit(&self, command: Bytes) -> Result<Reply, SubmitError> {
-        let _ = command;
-        Err(SubmitError::Stopped)
+        let intake = &self.shared.intake;
+        intake.check_length(&command)?;
+        let permits = Intake::permits(command.len(), 1);
+        intake.admit(permits).await?;
+        let (sender, receiver) = oneshot::channel();
+        let bytes = command.len() + REQUEST_HEAD_BYTES;
+        intake.push_plain(
+            bytes,
+            std::iter::once(&command),
+            Waiter::One(sender),
+            permits,
+        );
+        receiver.await.unwrap_or(Err(SubmitError::Stopped))
+    }
+
+    /// Replicates many commands: the way to high rates, since all of them together cost few wake-ups.
+    /// Each has an outcome of its own, in the order of `commands`; they are executed in that order,
+    /// though not always without others' in between.
+    pub async fn submit_many(&self, commands: Vec<Bytes>) -> Vec<Result<Reply, SubmitError>> {
+        let mut outcomes = Vec::with_capacity(commands.len());
+        let mut parts = Vec::new();
+        let mut rest = &commands[..];
+        while !rest.is_empty() {
+            let (part, behind) = self.split(rest);
+            parts.push((part.len(), self.submit_part(part).await));
+            rest = behind;
+        }
+        for (requests, part) in parts {
+            let answered = match part {
+                Ok(receiver) => receiver.await.unwrap_or(Err(SubmitError::Stopped)),
+                Err(error) => Err(error),
+            };
+            match answered {
+                Ok(replies) => outcomes.extend(replies.into_iter().map(Ok)),
+                Err(error) => outcomes.extend((0..requests).map(|_| Err(error.clone()))),
+            }
+        }
+        outcomes
+    }
+
+    /// The commands at the front that fit into one payload, and the others. A command that is too
+    /// long comes alone.
+    fn split<'a>(&self, commands: &'a [Bytes]) -> (&'a [Bytes], &'a [Bytes]) {
+        let bytes_max = self.shared.payload_bytes_max - CHUNK_HEAD_BYTES;
+        let mut bytes = 0;
+        let fitting = commands.iter().take_while(|command| {
+            bytes += command.len() + REQUEST_HEAD_BYTES;
+            bytes <= bytes_max && self.shared.intake.check_length(command).is_ok()
+        });
+        commands.split_at(fitting.count().max(1))
+    }
+
+    async fn submit_part(
+        &self,
+        commands: &[Bytes],
+    ) -> Result<oneshot::Receiver<Result<Vec<Reply>, SubmitError>>, SubmitError> {
+        let intake = &self.shared.intake;
+        for command in commands {
+            intake.check_length(command)?;
+        }
+        let bytes: usize = commands.iter().map(Bytes::len).sum();
+        let permits = Intake::permits(bytes, commands.len());
+        intake.admit(permits).await?;
+        let (to, receiver) = oneshot::channel();
+        let requests = u32::try_from(commands.len()).expect("a payload bounds its requests");
+        let bytes = bytes + commands.len() * REQUEST_HEAD_BYTES;
+        intake.push_plain(
+            bytes,
+            commands.iter(),
+            Waiter::Many { requests, to },
+            permits,
+        );
+        Ok(receiver)
     }
 
     /// Asks the state machine, through [`crate::StateMachine::query`].
@@ -44,8 +144,7 @@ impl Handle {
     /// # Errors
     /// See [`ReadError`].
     pub async fn read(&self, query: Bytes, consistency: Consistency) -> Result<Reply, ReadError> {
-        let _ = (query, consistency);
-        Err(ReadError::Stopped)
+        self.ask(Some(query), consistency).await
     }
 
     /// Waits until the local state machine has executed everything that was answered anywhere before
@@ -54,12 +153,53 @@ impl Handle {
     /// # Errors
     /// See [`ReadError`].
     pub async fn read_barrier(&self) -> Result<Slot, ReadError> {
-        Err(ReadError::Stopped)
+        let reply = self.ask(None, Consistency::Linearizable).await?;
+        Ok(reply.slot)
     }
 
-    /// The node's present state.
+    async fn ask(
+        &self,
+        query: Option<Bytes>,
+        consistency: Consistency,
+    ) -> Result<Reply, ReadError> {
+        self.shared.intake.admit_read()?;
+        let (sender, receiver) = oneshot::channel();
+        let reader = Reader::One(sender);
+        self.shared.read(ReadRequest { query, reader }, consistency);
+        receiver.await.unwrap_or(Err(ReadError::Stopped))
+    }
+
+    /// Takes no more requests.
+    pub(crate) fn close(&self) {
+        self.shared.intake.close();
+    }
+
+    /// The node's state, at most a few milliseconds old.
     #[must_use]
     pub fn status(&self) -> Status {
-        unimplemented!()
+        self.shared.status.lock().clone()
+    }
+
+    /// What the node has counted since its start.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.shared.counters.read()
+    }
+}
+
+impl Shared {
+    /// Passes on a read that holds a permit.
+    pub(crate) fn read(&self, read: ReadRequest, consistency: Consistency) {
+        match consistency {
+            Consistency::Linearizable => self.intake.push_read(read),
+            Consistency::Serializable => {
+                if let Err(Apply::Reads(reads)) = self.apply.push(Apply::Reads(vec![read])) {
+                    self.intake.release_reads(reads.len());
+                    for read in reads {
+                        read.refuse(&ReadError::Stopped);
+                    }
+                }
+            }
+        }
     }
 }

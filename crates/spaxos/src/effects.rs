@@ -1,0 +1,185 @@
+//! Carries out what the core asks for.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use parking_lot::Mutex;
+use spaxos_core::effect::{Effect, HaltReason, LogQuery, Recipients, RejectReason};
+use spaxos_core::record::Record;
+use spaxos_core::types::{Lsn, ReplicaId};
+
+use crate::apply_thread::Apply;
+use crate::counters::Cells;
+use crate::error::{ReadError, SubmitError};
+use crate::intake::Intake;
+use crate::log_thread::Group;
+use crate::mailbox::Mailbox;
+use crate::outbox::{Letter, Outbox};
+use crate::pending::Pending;
+use crate::read::ReadRequest;
+use crate::transport::lives::Lives;
+use crate::transport::outgoing::Outgoing;
+use crate::transport::peer_queue::PeerQueue;
+
+/// A question to the log, for a peer that lags.
+pub(crate) type LogQuestion = (ReplicaId, LogQuery);
+
+/// Everything that effects act on. What goes to other threads is collected and handed over once per
+/// turn of the event loop.
+#[derive(Debug)]
+pub(crate) struct Effector {
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) pending: Arc<Pending>,
+    pub(crate) lives: Arc<Lives>,
+    pub(crate) counters: Arc<Cells>,
+    pub(crate) peers: Vec<Arc<PeerQueue>>,
+    pub(crate) log: Arc<Mailbox<Group>>,
+    pub(crate) apply: Arc<Mailbox<Apply>>,
+    pub(crate) reader: Arc<Mailbox<LogQuestion>>,
+    pub(crate) outbox: Outbox,
+    pub(crate) log_buffer_bytes_max: usize,
+    /// Why the core cannot go on.
+    pub(crate) halted: Option<HaltReason>,
+    /// Messages are encoded here.
+    pub(crate) scratch: BytesMut,
+    /// Records that are not yet handed to the log.
+    pub(crate) appended: Group,
+    /// Work that is not yet handed to the apply thread.
+    pub(crate) applying: Vec<Apply>,
+    /// Reads that the core knows, by token.
+    pub(crate) reads: ReadGroups,
+}
+
+/// Heads of messages are cut from pieces of memory of this size.
+pub(crate) const SCRATCH_BYTES: usize = 16 << 10;
+
+impl Effector {
+    pub(crate) fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Append { lsn, record } => self.append(lsn, record),
+            Effect::Sync => self.appended.sync = true,
+            Effect::Send { to, message, after } => {
+                let message = Outgoing::new(&message, &mut self.scratch);
+                let (leaving, kept) = self.outbox.post(after, Letter { to, message });
+                if let Some(letter) = leaving {
+                    send(&self.peers, &letter);
+                }
+                if !kept {
+                    self.counters.outbox_dropped.add(1);
+                }
+            }
+            Effect::Execute(execution) => self.applying.push(Apply::Execute(execution)),
+            Effect::ReadReady { tokens } => {
+                let groups = tokens
+                    .into_iter()
+                    .filter_map(|token| self.reads.take(token));
+                self.applying.extend(groups.map(Apply::Reads));
+            }
+            Effect::ReadRefused { token } => {
+                let reads = self.reads.take(token).unwrap_or_default();
+                self.intake.release_reads(reads.len());
+                for read in reads {
+                    read.refuse(&ReadError::Overloaded);
+                }
+            }
+            Effect::Reject { ticket, reason } => self.pending.refuse(ticket, &refusal(reason)),
+            Effect::Lost { ticket } => self.pending.refuse(ticket, &SubmitError::Unknown),
+            Effect::ReadLog { to, query } => drop(self.reader.push((to, query))),
+            Effect::Halt(reason) => self.halted = self.halted.or(Some(reason)),
+        }
+    }
+
+    fn append(&mut self, lsn: Lsn, record: Record) {
+        if let Record::Greeting { member, life } = &record {
+            self.lives.learn(*member, *life);
+        }
+        self.appended.push(lsn, record);
+        if self.appended.bytes >= self.log_buffer_bytes_max {
+            self.hand_over_records();
+        }
+    }
+
+    /// Everything up to `lsn` is durable: what waited for that leaves.
+    pub(crate) fn durable(&mut self, lsn: Lsn) {
+        let peers = &self.peers;
+        self.outbox.release(lsn, |letter| send(peers, &letter));
+    }
+
+    /// Hands the turn's work to the other threads. Records without a sync wait for the next one.
+    pub(crate) fn hand_over(&mut self) {
+        if self.appended.sync {
+            self.hand_over_records();
+        }
+        self.apply.append(&mut self.applying);
+    }
+
+    fn hand_over_records(&mut self) {
+        let group = std::mem::take(&mut self.appended);
+        // A closed mailbox means that the node has ended; nothing leaves any more.
+        drop(self.log.push(group));
+    }
+
+    /// Hands over what has not been, to be synced before the log is closed.
+    pub(crate) fn finish(&mut self) {
+        self.appended.sync = true;
+        self.hand_over();
+    }
+}
+
+fn send(peers: &[Arc<PeerQueue>], letter: &Letter) {
+    let chosen = |peer: ReplicaId| match &letter.to {
+        Recipients::One(id) => *id == peer,
+        Recipients::All => true,
+        Recipients::Several(ids) => ids.contains(&peer),
+    };
+    for queue in peers.iter().filter(|queue| chosen(queue.peer)) {
+        queue.push(&letter.message);
+    }
+}
+
+const fn refusal(reason: RejectReason) -> SubmitError {
+    match reason {
+        // A single chunk is limited before it gets to the core, so that a chunk too large can only
+        // mean that the core has no room for it.
+        RejectReason::Overloaded | RejectReason::TooLarge => SubmitError::Overloaded,
+        RejectReason::NoLeader => SubmitError::NoLeader,
+    }
+}
+
+/// Reads on their way through the core: all that arrived between two turns share a token.
+#[derive(Debug, Default)]
+pub(crate) struct ReadGroups {
+    /// The token of the first group.
+    first: u64,
+    groups: VecDeque<Option<Vec<ReadRequest>>>,
+}
+
+impl ReadGroups {
+    /// Adds a group and names it.
+    pub(crate) fn add(&mut self, reads: Vec<ReadRequest>) -> u64 {
+        self.groups.push_back(Some(reads));
+        self.first + self.groups.len() as u64 - 1
+    }
+
+    fn take(&mut self, token: u64) -> Option<Vec<ReadRequest>> {
+        let at = usize::try_from(token.checked_sub(self.first)?).ok()?;
+        let taken = self.groups.get_mut(at)?.take();
+        while let Some(None) = self.groups.front() {
+            self.groups.pop_front();
+            self.first += 1;
+        }
+        taken
+    }
+
+    /// Takes out all groups.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = ReadRequest> {
+        std::mem::take(&mut self.groups)
+            .into_iter()
+            .flatten()
+            .flatten()
+    }
+}
+
+/// The last published status, for handles.
+pub(crate) type Published = Arc<Mutex<spaxos_core::status::Status>>;

@@ -1,0 +1,220 @@
+//! Where requests and reads of all callers come in, and where back-pressure acts.
+//!
+//! Callers wait for permits, then join their requests to one payload; the core's thread is woken for
+//! the first of them and takes all.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use spaxos_core::config::Limits;
+use tokio::sync::Semaphore;
+
+use crate::error::{ReadError, SubmitError};
+use crate::joined::Joined;
+use crate::options::{CHUNK_HEAD_BYTES, RuntimeLimits};
+use crate::read::ReadRequest;
+use crate::waiter::Waiter;
+use crate::wake::Wake;
+
+/// What one request counts for beside its bytes: whoever waits for it needs memory too.
+const REQUEST_COST_BYTES: usize = 32;
+
+/// Requests and reads on their way to the core.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    state: Mutex<State>,
+    wake: Arc<Wake>,
+    /// Bytes of requests that may still be taken.
+    requests: Semaphore,
+    /// Reads that may still be taken.
+    reads: Semaphore,
+    wait_max: Duration,
+    payload_bytes_max: usize,
+    /// The longest command, in bytes.
+    pub(crate) command_bytes_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Payloads that are full.
+    full: VecDeque<Joined>,
+    /// The payload that grows.
+    open: Joined,
+    /// Linearizable reads.
+    reads: Vec<ReadRequest>,
+    /// No more is taken.
+    closed: bool,
+}
+
+/// What was taken out of the intake at once.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    /// Payloads, in order.
+    pub(crate) payloads: VecDeque<Joined>,
+    /// Reads, all of which arrived before they were taken.
+    pub(crate) reads: Vec<ReadRequest>,
+    /// An empty payload whose memory is used again.
+    pub(crate) spare: Joined,
+}
+
+impl Intake {
+    pub(crate) fn new(core: &Limits, limits: &RuntimeLimits, wake: Arc<Wake>) -> Intake {
+        Intake {
+            state: Mutex::new(State::default()),
+            wake,
+            requests: Semaphore::new(limits.intake_bytes_max),
+            reads: Semaphore::new(limits.reads_max),
+            wait_max: limits.intake_wait_max,
+            payload_bytes_max: core.chunk_bytes_max,
+            command_bytes_max: limits.command_bytes_max,
+        }
+    }
+
+    /// What `requests` requests of together `bytes` bytes take.
+    pub(crate) const fn permits(bytes: usize, requests: usize) -> usize {
+        bytes + requests * REQUEST_COST_BYTES
+    }
+
+    /// Refuses a command that is too long.
+    pub(crate) const fn check_length(&self, command: &[u8]) -> Result<(), SubmitError> {
+        if command.len() > self.command_bytes_max {
+            return Err(SubmitError::TooLarge {
+                bytes: command.len(),
+                bytes_max: self.command_bytes_max,
+            });
+        }
+        Ok(())
+    }
+
+    /// Waits, not for ever, until `permits` may be taken, and takes them. They go with the requests
+    /// that are pushed next, and come back by [`Intake::release`].
+    pub(crate) async fn admit(&self, permits: usize) -> Result<(), SubmitError> {
+        let many = u32::try_from(permits).map_err(|_| SubmitError::Overloaded)?;
+        if let Ok(permit) = self.requests.try_acquire_many(many) {
+            permit.forget();
+            return Ok(());
+        }
+        let waited = tokio::time::timeout(self.wait_max, self.requests.acquire_many(many)).await;
+        match waited {
+            Ok(Ok(permit)) => permit.forget(),
+            Ok(Err(_closed)) => return Err(SubmitError::Stopped),
+            Err(_elapsed) => return Err(SubmitError::Overloaded),
+        }
+        Ok(())
+    }
+
+    /// Gives permits back.
+    pub(crate) fn release(&self, permits: usize) {
+        if permits > 0 {
+            self.requests.add_permits(permits);
+        }
+    }
+
+    /// Adds plain requests that `waiter` waits for; together they fit into one payload.
+    pub(crate) fn push_plain<'a>(
+        &self,
+        bytes: usize,
+        commands: impl Iterator<Item = &'a Bytes>,
+        waiter: Waiter,
+        permits: usize,
+    ) {
+        self.push(bytes, waiter, permits, |open| {
+            for command in commands {
+                open.push_plain(command);
+            }
+        });
+    }
+
+    /// Adds a checked chunk of a client as it is.
+    pub(crate) fn push_chunk(&self, chunk: &[u8], waiter: Waiter, permits: usize) {
+        let requests = waiter.requests();
+        self.push(chunk.len(), waiter, permits, |open| {
+            open.push_chunk(chunk, requests);
+        });
+    }
+
+    fn push(&self, bytes: usize, waiter: Waiter, permits: usize, encode: impl FnOnce(&mut Joined)) {
+        let mut state = self.state.lock();
+        if state.closed {
+            drop(state);
+            self.release(permits);
+            waiter.refuse(&SubmitError::Stopped);
+            return;
+        }
+        let first = state.open.is_empty();
+        if !first && state.open.len() + bytes + CHUNK_HEAD_BYTES > self.payload_bytes_max {
+            let full = std::mem::take(&mut state.open);
+            state.full.push_back(full);
+        }
+        encode(&mut state.open);
+        state.open.wait(waiter, permits);
+        drop(state);
+        if first {
+            self.wake.wake();
+        }
+    }
+
+    /// Takes a permit for one read.
+    pub(crate) fn admit_read(&self) -> Result<(), ReadError> {
+        match self.reads.try_acquire() {
+            Ok(permit) => permit.forget(),
+            Err(tokio::sync::TryAcquireError::Closed) => return Err(ReadError::Stopped),
+            Err(tokio::sync::TryAcquireError::NoPermits) => return Err(ReadError::Overloaded),
+        }
+        Ok(())
+    }
+
+    /// Gives the permits of `reads` reads back.
+    pub(crate) fn release_reads(&self, reads: usize) {
+        if reads > 0 {
+            self.reads.add_permits(reads);
+        }
+    }
+
+    /// Adds a linearizable read that holds a permit.
+    pub(crate) fn push_read(&self, read: ReadRequest) {
+        let mut state = self.state.lock();
+        if state.closed {
+            drop(state);
+            self.release_reads(1);
+            read.refuse(&ReadError::Stopped);
+            return;
+        }
+        let first = state.reads.is_empty();
+        state.reads.push(read);
+        drop(state);
+        if first {
+            self.wake.wake();
+        }
+    }
+
+    /// Takes everything into `taken`, which must be empty.
+    pub(crate) fn take(&self, taken: &mut Taken) {
+        assert!(taken.payloads.is_empty() && taken.reads.is_empty() && taken.spare.is_empty());
+        let mut state = self.state.lock();
+        std::mem::swap(&mut state.full, &mut taken.payloads);
+        std::mem::swap(&mut state.reads, &mut taken.reads);
+        if !state.open.is_empty() {
+            let spare = std::mem::take(&mut taken.spare);
+            taken
+                .payloads
+                .push_back(std::mem::replace(&mut state.open, spare));
+        }
+    }
+
+    /// Takes no more. What has been pushed stays until it is taken.
+    pub(crate) fn close(&self) {
+        self.state.lock().closed = true;
+        self.requests.close();
+        self.reads.close();
+    }
+
+    /// Whether something waits to be taken.
+    pub(crate) fn is_empty(&self) -> bool {
+        let state = self.state.lock();
+        state.open.is_empty() && state.full.is_empty() && state.reads.is_empty()
+    }
+}

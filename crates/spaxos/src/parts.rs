@@ -1,0 +1,319 @@
+//! How a node is put together: its threads, and what they share.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use parking_lot::Mutex;
+use spaxos_core::replica::Replica;
+use spaxos_core::types::ReplicaId;
+use spaxos_wire::WireLimits;
+use spaxos_wire::hello::fingerprint;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+
+use crate::apply_thread::{Apply, ApplyThread};
+use crate::clock::Clock;
+use crate::counters::Cells;
+use crate::effects::{Effector, LogQuestion, Published, ReadGroups, SCRATCH_BYTES};
+use crate::ending::{Ended, Ending, spawn};
+use crate::error::{Fatal, StartError};
+use crate::event_loop::{EventLoop, Progress};
+use crate::handle::{Handle, Shared};
+use crate::inbox::Inbox;
+use crate::intake::Intake;
+use crate::log_reader;
+use crate::log_thread::{Group, LogThread};
+use crate::mailbox::Mailbox;
+use crate::native::{Server, serve};
+use crate::node::{Node, system};
+use crate::options::{Member, Options};
+use crate::outbox::Outbox;
+use crate::pending::Pending;
+use crate::random;
+use crate::start::{Opened, RECORDS_BEFORE, no_randomness};
+use crate::transport::lives::Lives;
+use crate::transport::peer_queue::PeerQueue;
+use crate::transport::{Identity, Peer, Transport};
+use crate::wake::Wake;
+
+/// The sockets that a node listens on.
+#[derive(Debug)]
+pub(crate) struct Ports {
+    peers: TcpListener,
+    peer_address: SocketAddr,
+    clients: Option<(TcpListener, SocketAddr)>,
+}
+
+impl Ports {
+    pub(crate) fn new(
+        peers: TcpListener,
+        clients: Option<TcpListener>,
+    ) -> Result<Ports, StartError> {
+        let address = |listener: &TcpListener| {
+            let found = listener.local_addr();
+            found.map_err(system("the address of a socket"))
+        };
+        let clients = match clients {
+            Some(listener) => {
+                let at = address(&listener)?;
+                Some((listener, at))
+            }
+            None => None,
+        };
+        Ok(Ports {
+            peer_address: address(&peers)?,
+            peers,
+            clients,
+        })
+    }
+}
+
+/// What the parts of a node share.
+struct Common {
+    wake: Arc<Wake>,
+    inbox: Arc<Inbox>,
+    intake: Arc<Intake>,
+    pending: Arc<Pending>,
+    counters: Arc<Cells>,
+    ending: Arc<Ending>,
+    lives: Arc<Lives>,
+    log: Arc<Mailbox<Group>>,
+    apply: Arc<Mailbox<Apply>>,
+    reader: Arc<Mailbox<LogQuestion>>,
+}
+
+/// A node before its threads run.
+pub(crate) struct Parts {
+    opened: Opened,
+    common: Common,
+    peers: Vec<Peer>,
+    clock: Clock,
+    seed: u64,
+    runtime: Runtime,
+}
+
+impl Parts {
+    pub(crate) fn new(options: &Options, opened: Opened) -> Result<Parts, StartError> {
+        let others = |member: &&Member| member.id != options.id;
+        let others: Vec<&Member> = options.members.iter().filter(others).collect();
+        let ids: Vec<ReplicaId> = others.iter().map(|member| member.id).collect();
+        let common = Common::new(options, &opened, &ids);
+        let bytes_max = options.runtime.peer_queue_bytes_max;
+        let peers = others.into_iter().map(|member| {
+            let counters = Arc::clone(&common.counters);
+            Peer {
+                address: member.address.clone(),
+                queue: Arc::new(PeerQueue::new(member.id, counters, bytes_max)),
+            }
+        });
+        let runtime = Builder::new_current_thread().enable_all().build();
+        Ok(Parts {
+            peers: peers.collect(),
+            opened,
+            common,
+            clock: Clock::new(),
+            seed: random::number().map_err(no_randomness)?,
+            runtime: runtime.map_err(system("an event queue"))?,
+        })
+    }
+
+    /// Starts all threads.
+    pub(crate) fn start(self, options: &Options, ports: Ports) -> Result<Node, StartError> {
+        let common = self.common;
+        let transport = Arc::new(common.transport(options, self.opened.disk_id));
+        let executed = self.opened.executor.executed();
+        common
+            .inbox
+            .applied(executed, self.opened.executor.next_expiry());
+        let now = self.clock.now();
+        let replica = Replica::new(options.core_config(), self.opened.recovered, self.seed, now);
+        let shared = Arc::new(Shared {
+            intake: Arc::clone(&common.intake),
+            apply: Arc::clone(&common.apply),
+            status: Arc::new(Mutex::new(replica.status())),
+            counters: Arc::clone(&common.counters),
+            payload_bytes_max: options.limits.chunk_bytes_max,
+        });
+        let queues = self.peers.iter().map(|peer| Arc::clone(&peer.queue));
+        let core = CoreThread {
+            runtime: self.runtime,
+            event_loop: EventLoop {
+                replica,
+                effector: common.effector(options, queues.collect()),
+                clock: self.clock,
+                inbox: Arc::clone(&common.inbox),
+                intake: Arc::clone(&common.intake),
+                wake: Arc::clone(&common.wake),
+                published: Published::clone(&shared.status),
+                ending: Arc::clone(&common.ending),
+                grace: options.runtime.shutdown_grace,
+                progress: Progress::default(),
+            },
+            transport,
+            listener: ports.peers,
+            peers: self.peers,
+        };
+        let log_thread = LogThread {
+            log: self.opened.log,
+            records_before: RECORDS_BEFORE,
+            queue: Arc::clone(&common.log),
+            inbox: Arc::clone(&common.inbox),
+            counters: Arc::clone(&common.counters),
+            ending: Arc::clone(&common.ending),
+        };
+        let apply_thread = ApplyThread {
+            executor: self.opened.executor,
+            queue: Arc::clone(&common.apply),
+            pending: Arc::clone(&common.pending),
+            inbox: Arc::clone(&common.inbox),
+            intake: Arc::clone(&common.intake),
+        };
+        let reading = common.reading(self.opened.reader);
+        let mut node = Node {
+            handle: Handle::new(Arc::clone(&shared)),
+            inbox: Arc::clone(&common.inbox),
+            ending: Arc::clone(&common.ending),
+            peer_address: ports.peer_address,
+            client_address: ports.clients.as_ref().map(|clients| clients.1),
+            stopping: watch::Sender::new(false),
+            clients: None,
+            threads: Vec::new(),
+        };
+        // If one of them cannot be started, dropping the node ends those that run.
+        let mut start = |name, body: Box<dyn FnOnce() + Send>| -> Result<(), StartError> {
+            let ended: Ended = spawn(name, &common.ending, body)?;
+            node.threads.push(ended);
+            Ok(())
+        };
+        start("spaxos-core", Box::new(move || core.run()))?;
+        start("spaxos-log", Box::new(move || log_thread.run()))?;
+        start("spaxos-apply", Box::new(move || apply_thread.run()))?;
+        start("spaxos-read", Box::new(reading))?;
+        if let Some((listener, _)) = ports.clients {
+            node.serve_clients(options, shared, listener)?;
+        }
+        Ok(node)
+    }
+}
+
+impl Common {
+    fn new(options: &Options, opened: &Opened, others: &[ReplicaId]) -> Common {
+        let wake = Arc::new(Wake::default());
+        let inbox = Arc::new(Inbox::new(Arc::clone(&wake)));
+        let intake = Intake::new(&options.limits, &options.runtime, Arc::clone(&wake));
+        let intake = Arc::new(intake);
+        let pending = Pending::new(options.id, opened.life, Arc::clone(&intake));
+        Common {
+            ending: Arc::new(Ending::new(Arc::clone(&inbox))),
+            counters: Arc::new(Cells::new(others.iter().copied())),
+            lives: Arc::new(Lives::new(opened.life, opened.others())),
+            pending: Arc::new(pending),
+            wake,
+            inbox,
+            intake,
+            log: Arc::new(Mailbox::new()),
+            apply: Arc::new(Mailbox::new()),
+            reader: Arc::new(Mailbox::new()),
+        }
+    }
+
+    fn transport(&self, options: &Options, disk_id: u64) -> Transport {
+        Transport {
+            identity: Identity {
+                cluster_id: options.cluster_id,
+                id: options.id,
+                disk_id,
+                fingerprint: fingerprint(&options.modes, &options.limits, &options.session_limits),
+            },
+            members: options.members.iter().map(|member| member.id).collect(),
+            lives: Arc::clone(&self.lives),
+            inbox: Arc::clone(&self.inbox),
+            counters: Arc::clone(&self.counters),
+            ending: Arc::clone(&self.ending),
+            wire: WireLimits::new(&options.limits),
+            limits: options.runtime,
+        }
+    }
+
+    fn effector(&self, options: &Options, peers: Vec<Arc<PeerQueue>>) -> Effector {
+        Effector {
+            intake: Arc::clone(&self.intake),
+            pending: Arc::clone(&self.pending),
+            lives: Arc::clone(&self.lives),
+            counters: Arc::clone(&self.counters),
+            peers,
+            log: Arc::clone(&self.log),
+            apply: Arc::clone(&self.apply),
+            reader: Arc::clone(&self.reader),
+            outbox: Outbox::new(options.runtime.outbox_messages_max),
+            log_buffer_bytes_max: options.runtime.log_buffer_bytes_max,
+            halted: None,
+            scratch: BytesMut::with_capacity(SCRATCH_BYTES),
+            appended: Group::default(),
+            applying: Vec::new(),
+            reads: ReadGroups::default(),
+        }
+    }
+
+    fn reading(&self, reader: spaxos_storage::LogReader) -> impl FnOnce() + Send + use<> {
+        let (queue, inbox) = (Arc::clone(&self.reader), Arc::clone(&self.inbox));
+        let ending = Arc::clone(&self.ending);
+        move || log_reader::run(&reader, &queue, &inbox, &ending)
+    }
+}
+
+impl Node {
+    fn serve_clients(
+        &mut self,
+        options: &Options,
+        shared: Arc<Shared>,
+        listener: TcpListener,
+    ) -> Result<(), StartError> {
+        let listener = tokio::net::TcpListener::from_std(listener);
+        let listener = listener.map_err(system("a socket for clients"))?;
+        let server = Arc::new(Server {
+            cluster_id: options.cluster_id,
+            id: options.id,
+            shared,
+            wire: WireLimits::new(&options.limits),
+            limits: options.runtime,
+        });
+        let serving = serve(server, listener, self.stopping.subscribe());
+        self.clients = Some(tokio::spawn(serving));
+        Ok(())
+    }
+}
+
+/// The thread of the event loop and of all connections to other members: what arrives is stepped,
+/// and what the core says is written, without changing threads.
+struct CoreThread {
+    runtime: Runtime,
+    event_loop: EventLoop,
+    transport: Arc<Transport>,
+    listener: TcpListener,
+    peers: Vec<Peer>,
+}
+
+impl CoreThread {
+    fn run(self) {
+        let CoreThread {
+            runtime,
+            event_loop,
+            transport,
+            listener,
+            peers,
+        } = self;
+        let ending = Arc::clone(&transport.ending);
+        runtime.block_on(async move {
+            match tokio::net::TcpListener::from_std(listener) {
+                Ok(listener) => transport.start(listener, peers),
+                Err(error) => ending.fail(Fatal::System {
+                    reason: error.to_string(),
+                }),
+            }
+            event_loop.run().await;
+        });
+        runtime.shutdown_background();
+    }
+}
