@@ -1,0 +1,9 @@
+//! The log as a whole, on disks that crash, forget, rot and fill up.
+
+mod arbitrary;
+mod crashes;
+mod damage;
+mod failures;
+mod reading;
+mod real_files;
+mod trace;
