@@ -5,17 +5,23 @@ use std::collections::{BTreeSet, VecDeque};
 use bytes::Bytes;
 use spaxos_core::batch::Chunk;
 use spaxos_core::config::{Config, Limits, Modes, Timing};
-use spaxos_core::effect::{Effect, Execution, Input, LogFound, LogQuery, Recipients};
+use spaxos_core::effect::{Effect, Input, Recipients};
 use spaxos_core::message::Message;
 use spaxos_core::record::{Life, Record};
 use spaxos_core::recovery::Recovery;
 use spaxos_core::replica::Replica;
-use spaxos_core::types::{LogTime, Lsn, ReplicaId, Slot, Time};
+use spaxos_core::status::Role;
+use spaxos_core::types::{ReplicaId, Slot, Time};
 
-use crate::describe;
+use crate::describe::Describe;
+use crate::disk::Node;
+use crate::trace::Line;
 
 /// Drawn so that in a fresh cluster r1 misses a leader first, then r2, and so on.
 const SEEDS: [u64; 7] = [107, 67, 21, 171, 119, 19, 20];
+
+/// More steps than any script takes: a cluster that needs them goes round in circles.
+const STEPS_MAX: usize = 100_000;
 
 /// A message on its way.
 #[derive(Clone, Debug)]
@@ -25,33 +31,20 @@ pub(crate) struct InFlight {
     pub(crate) message: Message,
 }
 
-/// One member: the replica while it runs, and its disk.
-pub(crate) struct Node {
-    pub(crate) replica: Option<Replica>,
-    /// All records, of all lives; those at or above `synced` are not durable.
-    pub(crate) records: Vec<Record>,
-    synced: usize,
-    /// How many records there were when this life began: record `lsn` is at `base + lsn - 1`.
-    base: usize,
-    /// Whether a sync was asked for and has not been made.
-    sync_asked: bool,
-    outbox: Vec<(Vec<u64>, Message, Lsn)>,
-    pub(crate) executed: Vec<Execution>,
-    next_ticket: u64,
-    /// When the state machine wants to see time pass.
-    pub(crate) next_expiry: Option<LogTime>,
-}
-
 /// The members, the messages between them, and what has happened.
 pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
     pub(crate) network: VecDeque<InFlight>,
     pub(crate) now: Time,
     /// What has happened since the trace was last taken.
-    pub(crate) trace: Vec<String>,
+    pub(crate) trace: Vec<Line>,
+    /// Which details its lines show.
+    pub(crate) describe: Describe,
     /// Every broadcast and message by kind, for counting.
     pub(crate) sent: Vec<(u64, &'static str, usize)>,
     cut: BTreeSet<(u64, u64)>,
+    /// How many lives have begun: makes nonces differ.
+    starts: u64,
     members: Vec<ReplicaId>,
     modes: Modes,
     timing: Timing,
@@ -60,28 +53,19 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// `n` members, none of them started.
-    pub(crate) fn new(n: u64, modes: Modes, limits: Limits) -> Cluster {
-        let node = |_| Node {
-            replica: None,
-            records: Vec::new(),
-            synced: 0,
-            base: 0,
-            sync_asked: false,
-            outbox: Vec::new(),
-            executed: Vec::new(),
-            next_ticket: 0,
-            next_expiry: None,
-        };
+    pub(crate) fn new(n: u64, modes: Modes, timing: Timing, limits: Limits) -> Cluster {
         Cluster {
-            nodes: (0..n).map(node).collect(),
+            nodes: (0..n).map(|_| Node::default()).collect(),
             network: VecDeque::new(),
             now: Time(1),
             trace: Vec::new(),
+            describe: Describe::default(),
             sent: Vec::new(),
             cut: BTreeSet::new(),
+            starts: 0,
             members: (1..=n).map(ReplicaId).collect(),
             modes,
-            timing: Timing::default(),
+            timing,
             limits,
         }
     }
@@ -110,17 +94,18 @@ impl Cluster {
             limits: self.limits,
         };
         let now = self.now;
+        self.starts += 1;
+        let nonce = self.starts;
         let node = self.node(id);
-        node.records.truncate(node.synced);
+        node.stop(0);
         node.executed.clear();
         let mut recovery = Recovery::new(&config);
         for record in node.records.clone() {
             node.executed.extend(recovery.replay(record));
         }
-        let last = recovery.last_life().incarnation;
         let life = Life {
-            incarnation: last.next(),
-            nonce: id * 1000 + last.0,
+            incarnation: recovery.last_life().incarnation.next(),
+            nonce,
         };
         node.records.push(Record::Incarnation(life));
         node.synced = node.records.len();
@@ -129,23 +114,43 @@ impl Cluster {
         node.replica = Some(Replica::new(config, recovery.finish(life), seed, now));
     }
 
-    /// Stops a member: what is not durable is gone, and so is what waited for it.
-    pub(crate) fn crash(&mut self, id: u64) {
-        let node = self.node(id);
-        node.replica = None;
-        node.sync_asked = false;
-        node.outbox.clear();
-        node.records.truncate(node.synced);
+    /// Stops a member: of what is not durable the first `keep` records survive.
+    pub(crate) fn crash(&mut self, id: u64, keep: usize) {
+        self.node(id).stop(keep);
         self.network.retain(|flight| flight.to != id);
     }
 
-    pub(crate) fn submit(&mut self, id: u64, command: &str) {
+    /// A new connection: both ends say who they are and what they know of each other.
+    pub(crate) fn connect(&mut self, a: u64, b: u64) {
+        let (Some(left), Some(right)) = (self.replica(a), self.replica(b)) else {
+            return;
+        };
+        let greeting = |peer: u64, replica: &Replica, to: u64| Input::Greeted {
+            peer: ReplicaId(peer),
+            life: replica.life(),
+            known: replica.known_life(ReplicaId(to)),
+        };
+        let (to_left, to_right) = (greeting(b, right, a), greeting(a, left, b));
+        self.input(a, to_left);
+        self.input(b, to_right);
+    }
+
+    /// Connects a member to everyone it reaches.
+    pub(crate) fn connect_all(&mut self, id: u64) {
+        for peer in self.ids() {
+            if peer != id && !self.cut.contains(&(id, peer)) && !self.cut.contains(&(peer, id)) {
+                self.connect(id, peer);
+            }
+        }
+    }
+
+    pub(crate) fn submit(&mut self, id: u64, payload: Bytes) {
         let node = self.node(id);
         node.next_ticket += 1;
         let chunk = Chunk {
             ticket: node.next_ticket,
             requests: 1,
-            payload: Bytes::copy_from_slice(command.as_bytes()),
+            payload,
         };
         self.input(id, Input::Submit(chunk));
     }
@@ -163,9 +168,8 @@ impl Cluster {
     }
 
     fn carry_out(&mut self, id: u64, effect: Effect) {
-        if let Some(line) = describe::effect(id, &effect) {
-            self.trace.push(line);
-        }
+        let line = self.describe.effect(id, &effect);
+        self.trace.extend(line);
         match effect {
             Effect::Append { record, .. } => self.node(id).records.push(record),
             Effect::Send { to, message, after } => {
@@ -175,19 +179,28 @@ impl Cluster {
                 self.release(id);
             }
             Effect::Execute(execution) => {
-                let slot = execution.slot;
+                let (slot, log_time) = (execution.slot, execution.log_time);
                 let node = self.node(id);
-                let next_expiry = node.next_expiry;
                 node.executed.push(execution);
-                self.input(id, Input::Applied { slot, next_expiry });
+                node.next_expiry = node.next_expiry.filter(|&expiry| expiry > log_time);
+                self.apply(id, slot);
             }
             Effect::ReadLog { to, query } => {
-                let found = self.read_log(id, query);
+                let found = self.node(id).read_log(query);
                 self.input(id, Input::LogRead { to, found });
             }
             Effect::Sync => self.node(id).sync_asked = true,
             Effect::Halt(_) => self.node(id).replica = None,
             _ => {}
+        }
+    }
+
+    /// The state machine has executed everything up to `slot`, unless it is busy.
+    pub(crate) fn apply(&mut self, id: u64, slot: Slot) {
+        let node = self.node(id);
+        if !node.busy {
+            let next_expiry = node.next_expiry;
+            self.input(id, Input::Applied { slot, next_expiry });
         }
     }
 
@@ -200,14 +213,7 @@ impl Cluster {
     }
 
     fn release(&mut self, id: u64) {
-        let node = self.node(id);
-        let durable = (node.synced.saturating_sub(node.base)) as u64;
-        let (ready, held) = std::mem::take(&mut node.outbox)
-            .into_iter()
-            .partition(|(_, _, after)| after.0 <= durable);
-        node.outbox = held;
-        let ready: Vec<(Vec<u64>, Message, Lsn)> = ready;
-        for (to, message, _) in ready {
+        for (to, message, _) in self.node(id).take_ready() {
             for to in to {
                 if !self.cut.contains(&(id, to)) {
                     let message = message.clone();
@@ -229,23 +235,20 @@ impl Cluster {
             return;
         }
         node.synced = node.records.len();
-        let lsn = Lsn((node.synced - node.base) as u64);
-        self.trace.push(format!("r{id} durable {lsn}"));
+        let lsn = node.durable();
+        self.trace.push(Line {
+            node: id,
+            kind: "durable",
+            name: "",
+            text: format!("r{id} durable {lsn}"),
+        });
         self.release(id);
         self.input(id, Input::Durable { lsn });
     }
 
-    /// Delivers the `at`-th message of the network.
-    pub(crate) fn deliver(&mut self, at: usize) {
-        let Some(flight) = self.network.remove(at) else {
-            return;
-        };
-        self.receive(flight);
-    }
-
     /// Hands a message to its receiver.
     pub(crate) fn receive(&mut self, flight: InFlight) {
-        self.trace.push(describe::delivery(&flight));
+        self.trace.push(self.describe.message("receive", &flight));
         let from = ReplicaId(flight.from);
         let message = flight.message;
         self.input(flight.to, Input::Message { from, message });
@@ -255,13 +258,14 @@ impl Cluster {
     /// its way. Disks are faster than the network here, so nothing rides along that need not. Time
     /// stands still.
     pub(crate) fn settle(&mut self) {
-        for _ in 0..100_000 {
-            if let Some(at) = self.nodes.iter().position(|node| node.sync_asked) {
+        let ready = |node: &Node| node.sync_asked && !node.hangs;
+        for _ in 0..STEPS_MAX {
+            if let Some(at) = self.nodes.iter().position(ready) {
                 self.sync(at as u64 + 1);
-            } else if self.network.is_empty() {
-                return;
+            } else if let Some(flight) = self.network.pop_front() {
+                self.receive(flight);
             } else {
-                self.deliver(0);
+                return;
             }
         }
         panic!("the cluster does not settle");
@@ -270,7 +274,7 @@ impl Cluster {
     /// Moves time on and lets every member's due timers run.
     pub(crate) fn pass(&mut self, ns: u64) {
         let end = self.now.plus(ns);
-        loop {
+        for _ in 0..STEPS_MAX {
             let deadlines = self
                 .nodes
                 .iter()
@@ -285,6 +289,7 @@ impl Cluster {
             }
             self.settle();
         }
+        panic!("timers are always due");
     }
 
     /// Lets one member's timer run, if it is due.
@@ -301,7 +306,7 @@ impl Cluster {
             let Some(replica) = self.replica(id) else {
                 return;
             };
-            if replica.status().role == spaxos_core::status::Role::Leader {
+            if replica.status().role == Role::Leader {
                 return;
             }
             self.now = replica.deadline().unwrap_or(self.now).max(self.now);
@@ -317,51 +322,6 @@ impl Cluster {
             self.cut.remove(&(from, to));
         } else {
             self.cut.insert((from, to));
-        }
-    }
-
-    fn read_log(&mut self, id: u64, query: LogQuery) -> LogFound {
-        let records = &self.node(id).records;
-        match query {
-            LogQuery::Batches { lane, from, to, .. } => {
-                let wanted = records.iter().filter_map(|record| match record {
-                    Record::Batch(batch) if batch.lane == lane => Some(batch.clone()),
-                    _ => None,
-                });
-                LogFound::Batches(
-                    wanted
-                        .filter(|batch| {
-                            batch.position.incarnation == from.incarnation
-                                && batch.position >= from
-                                && batch.position.sequence <= to
-                        })
-                        .collect(),
-                )
-            }
-            LogQuery::Slots { from, to } => {
-                let mut values = std::collections::BTreeMap::new();
-                for record in records {
-                    match record {
-                        Record::Adoption {
-                            first,
-                            values: tail,
-                            ..
-                        } => {
-                            values.split_off(first);
-                            values.extend((first.0..).map(Slot).zip(tail.iter().cloned()));
-                        }
-                        Record::Vote { slot, value, .. } | Record::DecidedSlot { slot, value } => {
-                            values.insert(*slot, value.clone());
-                        }
-                        _ => {}
-                    }
-                }
-                let values = values.range(from..=to).map(|(_, value)| value.clone());
-                LogFound::Slots {
-                    first: from,
-                    values: values.collect(),
-                }
-            }
         }
     }
 }

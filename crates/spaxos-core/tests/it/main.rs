@@ -1,6 +1,10 @@
 //! Tests of the core as a whole: protocol scripts, and the messages that a request costs.
 
 mod cluster;
+mod commands;
 mod describe;
+mod disk;
+mod forge;
 mod message_counts;
 mod scripts;
+mod trace;

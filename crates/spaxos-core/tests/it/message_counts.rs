@@ -2,7 +2,8 @@
 //! replicas and held against the formulas of `docs/protocol.md`. A broadcast counts as n messages,
 //! itself included; so does a vote of the leader for itself.
 
-use spaxos_core::config::{Dissemination, Limits, Modes, Propose, Votes};
+use bytes::Bytes;
+use spaxos_core::config::{Dissemination, Limits, Modes, Propose, Timing, Votes};
 
 use crate::cluster::Cluster;
 
@@ -19,7 +20,7 @@ const S_PAXOS: Modes = Modes {
 
 /// The messages of one request through `coordinator` while r1 leads: client, replicas and client.
 fn measure(n: u64, modes: Modes, coordinator: u64) -> u64 {
-    let mut cluster = Cluster::new(n, modes, Limits::default());
+    let mut cluster = Cluster::new(n, modes, Timing::default(), Limits::default());
     for id in 1..=n {
         cluster.start(id);
     }
@@ -27,7 +28,7 @@ fn measure(n: u64, modes: Modes, coordinator: u64) -> u64 {
     cluster.settle();
     cluster.sent.clear();
     let executed = cluster.node(coordinator).executed.len();
-    cluster.submit(coordinator, "x");
+    cluster.submit(coordinator, Bytes::from_static(b"x"));
     cluster.settle();
     assert_eq!(
         cluster.node(coordinator).executed.len(),
