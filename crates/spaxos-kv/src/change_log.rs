@@ -96,3 +96,54 @@ impl ChangeLog {
         (low..self.len).filter_map(|index| self.get(index))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key_history::{KeyHistory, Version};
+    use crate::key_table::KeyTable;
+
+    /// Grows, shrinks at both ends and grows again, over the borders of many blocks.
+    #[test]
+    fn it_is_a_queue_with_two_ends_that_frees_what_it_no_longer_needs() {
+        let stamp = |revision| Stamp { revision, order: 0 };
+        let mut keys = KeyTable::default();
+        let key = keys.insert(KeyHistory::new("k".into(), Version::tombstone(stamp(1))));
+        let mut log = ChangeLog::default();
+        let mut expected = VecDeque::new();
+        let mut revision = 0;
+        for round in 1..12 {
+            for _ in 0..round * 700 {
+                revision += 1;
+                log.push(Change {
+                    stamp: stamp(revision),
+                    key,
+                });
+                expected.push_back(revision);
+            }
+            for _ in 0..round * 310 {
+                let newest = log.pop_back().map(|change| change.stamp.revision);
+                assert_eq!(newest, expected.pop_back());
+            }
+            for _ in 0..round * 380 {
+                let oldest = log.pop_front().map(|change| change.stamp.revision);
+                assert_eq!(oldest, expected.pop_front());
+            }
+            assert_eq!(log.len(), expected.len());
+            let all: Vec<_> = log.since(0).map(|change| change.stamp.revision).collect();
+            assert_eq!(all, Vec::from(expected.clone()));
+            for from in expected.iter().step_by(97) {
+                assert_eq!(
+                    log.since(*from).next().map(|c| c.stamp.revision),
+                    Some(*from)
+                );
+            }
+            assert!(
+                log.blocks.len() <= log.len() / BLOCK + 2,
+                "blocks are given back"
+            );
+        }
+        while log.pop_back().is_some() {}
+        assert!(log.blocks.is_empty() && log.pop_front().is_none());
+    }
+}

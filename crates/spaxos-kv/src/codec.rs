@@ -179,6 +179,11 @@ mod tests {
             Err(DecodeError::MalformedNumber)
         );
         assert_eq!(unsigned_of(&[0xff; 10]), Err(DecodeError::MalformedNumber));
+        let beyond_64_bits = [&[0xff; 9][..], &[2]].concat();
+        assert_eq!(
+            unsigned_of(&beyond_64_bits),
+            Err(DecodeError::MalformedNumber)
+        );
         assert_eq!(unsigned_of(&[0x80]), Err(DecodeError::Truncated));
         assert_eq!(unsigned_of(&[]), Err(DecodeError::Truncated));
         assert_eq!(unsigned_of(&[1, 1]), Err(DecodeError::Trailing));

@@ -112,3 +112,42 @@ impl KeyTable {
         KeyId(index.expect("memory ends long before 2^32 keys"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key_history::{Stamp, Version};
+
+    #[test]
+    fn places_of_forgotten_keys_are_used_again() {
+        let first = || {
+            Version::tombstone(Stamp {
+                revision: 2,
+                order: 0,
+            })
+        };
+        let mut table = KeyTable::default();
+        for round in 0..10 {
+            let keys: Vec<String> = (0..BLOCK + 1).map(|n| format!("{round}/{n:05}")).collect();
+            let new = |key: &String| KeyHistory::new(Bytes::from(key.clone()), first());
+            let ids: Vec<_> = keys.iter().map(|key| table.insert(new(key))).collect();
+            for (key, id) in keys.iter().zip(&ids) {
+                assert_eq!(
+                    table.find(key.as_bytes()).map(|h| &h.key[..]),
+                    Some(key.as_bytes())
+                );
+                assert_eq!(table.id(key.as_bytes()), Some(*id));
+            }
+            assert!(
+                table
+                    .iter()
+                    .map(|history| &history.key[..])
+                    .eq(keys.iter().map(|k| k.as_bytes()))
+            );
+            for id in ids {
+                table.remove(id);
+            }
+            assert_eq!((table.len(), table.blocks.len()), (0, 2));
+        }
+    }
+}

@@ -55,11 +55,9 @@ impl Store {
     ) -> Result<RangeResponse, KvError> {
         self.check_revision(range.revision)?;
         // The latest may be a revision in the making, which has no number yet.
-        let at = if range.revision > 0 {
-            range.revision
-        } else {
-            i64::MAX
-        };
+        let at = Some(range.revision)
+            .filter(|revision| *revision > 0)
+            .unwrap_or(i64::MAX);
         let limit = usize::try_from(range.limit).ok().filter(|limit| *limit > 0);
         let in_key_order = !is_sorted(range) && !is_filtered(range);
         let take = if range.count_only {

@@ -116,16 +116,16 @@ impl Store {
             return Err(KvError::LeaseNotFound);
         }
         let needs_key = put.ignore_value || put.ignore_lease;
-        if needs_key
-            && self
-                .keys
-                .find(&put.key)
-                .and_then(KeyHistory::live)
-                .is_none()
-        {
+        if needs_key && !self.exists(&put.key) {
             return Err(KvError::KeyNotFound);
         }
         Ok(())
+    }
+
+    fn exists(&self, key: &[u8]) -> bool {
+        self.keys
+            .find(key)
+            .is_some_and(|history| history.live().is_some())
     }
 
     /// Runs `changes` as one atomic step: all of them under the next revision, or, when it fails,

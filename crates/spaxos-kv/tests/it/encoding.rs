@@ -190,3 +190,20 @@ fn a_version_of_the_future_is_told_from_nonsense() {
         Err(DecodeError::UnknownTag(9))
     );
 }
+
+#[test]
+fn flags_that_nobody_knows_are_refused() {
+    let refused = |bytes: &[u8]| {
+        let bytes = Bytes::copy_from_slice(bytes);
+        assert!(
+            command::decode(&bytes, &LIMITS).is_err() && query::decode(&bytes, &LIMITS).is_err()
+        );
+    };
+    refused(&[1, 1, 0x10, 1, b'k', 0]);
+    refused(&[1, 2, 4, 1, b'k']);
+    refused(&[1, 4, 2, 2]);
+    let range = |flags: &[u8]| Bytes::from([&[1, 1], flags, &[1, b'k']].concat());
+    assert!(query::decode(&range(&[7]), &LIMITS).is_ok());
+    let unknown = query::decode(&range(&[0x80, 0x20]), &LIMITS);
+    assert_eq!(unknown, Err(DecodeError::MalformedNumber));
+}

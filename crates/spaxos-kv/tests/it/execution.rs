@@ -90,11 +90,17 @@ fn hashes_tell_stores_apart_and_know_equal_ones() {
     right.put("a", "2");
     assert_ne!(left.0.state_hash(), right.0.state_hash());
     assert_ne!(left.0.hash_kv(0), right.0.hash_kv(0));
+    let mut other = Bench::new();
+    other.put("b", "1");
+    assert_ne!(left.0.state_hash(), other.0.state_hash());
+    assert_ne!(left.0.hash_kv(0), other.0.hash_kv(0));
     left.put("a", "3");
     right.put("a", "3");
     assert_ne!(left.0.state_hash(), right.0.state_hash(), "history counts");
     assert_ne!(left.0.hash_kv(0), right.0.hash_kv(0), "history counts");
+    let before = left.0.state_hash();
     left.compact(3).expect("it is the present");
+    assert_ne!(left.0.state_hash(), before, "a compaction counts");
     right.compact(3).expect("it is the present");
     assert_ne!(
         left.0.state_hash(),

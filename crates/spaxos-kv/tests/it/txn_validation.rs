@@ -71,6 +71,12 @@ fn nesting_ends_where_the_budget_does() {
     assert_eq!(validate(&tower(130, 0)), Err(KvError::TooManyOps));
     assert_eq!(validate(&tower(44, 2)), Err(KvError::TooManyOps));
     assert_eq!(validate(&tower(43, 2)), Ok(()));
+    let flat = Limits {
+        txn_depth_max: 2,
+        ..Limits::DEFAULT
+    };
+    assert_eq!(validate_txn(&tower(2, 3), &flat), Ok(()));
+    assert_eq!(validate_txn(&tower(3, 0), &flat), Err(KvError::TooManyOps));
     let mut bench = Bench::new();
     assert!(bench.txn(tower(129, 0)).is_ok());
     assert_eq!(bench.txn(tower(130, 0)), Err(KvError::TooManyOps));
@@ -173,6 +179,9 @@ fn a_key_must_not_be_put_twice_nor_put_and_deleted() {
         "-a +a",
         "-a..c +b",
         "-e..g -a..c -b..f +d",
+        "-a..c -b..d +a",
+        "-b..e -a..c +d",
+        "-a..b -c..d -e..f -b..e +f -f",
         "-a..c -c..d +c",
         "+a ( +a | )",
         "+a ( | +a )",

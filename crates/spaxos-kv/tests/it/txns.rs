@@ -1,8 +1,8 @@
 //! "Txn": what transactions do, rule by rule.
 
 use spaxos_kv::{
-    Compare, CompareResult, CompareTarget, KvError, Limits, Machine, PutRequest, RangeRequest,
-    RequestOp, ResponseOp, SCANNED_KEY_COST,
+    Compare, CompareResult, CompareTarget, DeleteRangeRequest, KvError, Limits, Machine,
+    PutRequest, RangeRequest, RequestOp, ResponseOp, SCANNED_KEY_COST,
 };
 
 use crate::build::*;
@@ -376,6 +376,33 @@ fn a_transaction_that_costs_too_much_is_taken_back() {
         bench.0.range(&everything()).is_ok(),
         "a range alone has no such limit"
     );
+}
+
+#[test]
+fn every_entry_in_an_answer_costs_its_size() {
+    let limits = Limits {
+        txn_cost_max: 5000,
+        ..Limits::DEFAULT
+    };
+    let mut bench = Bench(Machine::new(limits));
+    bench.put("a", &"x".repeat(2000));
+    let putting = |key| {
+        RequestOp::Put(PutRequest {
+            prev_kv: true,
+            ..put(key, "y")
+        })
+    };
+    let deleting = DeleteRangeRequest {
+        prev_kv: true,
+        ..delete("a", "b")
+    };
+    assert!(bench.0.txn_read_only(&all_of(vec![get_op("a"); 2])).is_ok());
+    let before = bench.0.status();
+    for last in [get_op("a"), putting("a"), RequestOp::DeleteRange(deleting)] {
+        let ops = vec![put_op("b", ""), get_op("a"), get_op("a"), last];
+        assert_eq!(bench.txn(all_of(ops)), Err(KvError::TxnTooCostly));
+    }
+    assert_eq!(bench.0.status(), before);
 }
 
 #[test]
