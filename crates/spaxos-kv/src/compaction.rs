@@ -102,6 +102,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Limits;
     use crate::request::{DeleteRangeRequest, PutRequest};
 
     /// A put that one compaction leaves, a delete, and a put again: the next compaction forgets two
@@ -130,7 +131,9 @@ mod tests {
         store.put(&other).expect("revision 3");
         store.compact(&compact(3)).expect("it is the present");
         assert_eq!(store.figures.versions, 2);
-        store.delete_range(&delete).expect("revision 4");
+        store
+            .delete_range(&delete, &Limits::DEFAULT)
+            .expect("revision 4");
         store.put(&other).expect("revision 5");
         store.put(&put).expect("revision 6");
         store.compact(&compact(5)).expect("it is in the past");

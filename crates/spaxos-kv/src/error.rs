@@ -38,7 +38,7 @@ pub enum KvError {
     /// The command is longer than the limits allow.
     #[error("request is too large")]
     RequestTooLarge,
-    /// The transaction would read or answer more than the limits allow.
+    /// The transaction, or the delete, would read or answer more than the limits allow.
     #[error("transaction costs more than allowed")]
     TxnTooCostly,
     /// A transaction that may write was given to a function that only reads.

@@ -15,9 +15,9 @@ pub struct Limits {
     /// Compares and operations of a whole transaction with everything nested in it. etcd bounds
     /// these only through the request's bytes; a decoder needs a number.
     pub txn_ops_total_max: usize,
-    /// What one transaction may read and answer, in bytes: its answer, plus
-    /// [`SCANNED_KEY_COST`] for every key that a range or a compare looked at. Keeps one request
-    /// from stopping every replica for minutes or from filling its memory.
+    /// What one transaction, or one delete, may read and answer, in bytes: its answer, plus
+    /// [`SCANNED_KEY_COST`] for every key that a range, a compare or a delete looked at. Keeps one
+    /// request from stopping every replica for minutes or from filling its memory.
     pub txn_cost_max: u64,
     /// A request as its sender encoded it, in bytes. Enforced by whoever decodes requests, before
     /// they become commands. etcd's `--max-request-bytes`.

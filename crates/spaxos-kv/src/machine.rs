@@ -62,9 +62,10 @@ impl Machine {
         validate_command(command, &self.limits)?;
         match command {
             Command::Put(put) => self.store.put(put).map(Response::Put),
-            Command::DeleteRange(delete) => {
-                self.store.delete_range(delete).map(Response::DeleteRange)
-            }
+            Command::DeleteRange(delete) => self
+                .store
+                .delete_range(delete, &self.limits)
+                .map(Response::DeleteRange),
             Command::Txn(txn) => self.store.txn(txn, &self.limits).map(Response::Txn),
             Command::Compact(compact) => self.store.compact(compact).map(Response::Compact),
         }

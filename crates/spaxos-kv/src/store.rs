@@ -10,6 +10,7 @@ use crate::cost::Cost;
 use crate::error::KvError;
 use crate::key_history::{KeyHistory, Stamp, Version};
 use crate::key_table::{KeyId, KeyTable};
+use crate::limits::Limits;
 use crate::request::{DeleteRangeRequest, PutRequest};
 use crate::response::{DeleteRangeResponse, KeyValue, PutResponse, StoreStatus};
 use crate::span::Span;
@@ -105,8 +106,10 @@ impl Store {
     pub(crate) fn delete_range(
         &mut self,
         delete: &DeleteRangeRequest,
+        limits: &Limits,
     ) -> Result<DeleteRangeResponse, KvError> {
-        self.write(|write| write.delete_range(delete, &mut Cost::unlimited()))
+        let mut cost = Cost::at_most(limits.txn_cost_max);
+        self.write(|write| write.delete_range(delete, &mut cost))
     }
 
     /// Whether the present state lets this put happen.

@@ -1,7 +1,7 @@
 //! "Txn": what transactions do, rule by rule.
 
 use spaxos_kv::{
-    Compare, CompareResult, CompareTarget, DeleteRangeRequest, KvError, Limits, Machine,
+    Command, Compare, CompareResult, CompareTarget, DeleteRangeRequest, KvError, Limits, Machine,
     PutRequest, RangeRequest, RequestOp, ResponseOp, SCANNED_KEY_COST,
 };
 
@@ -403,6 +403,24 @@ fn every_entry_in_an_answer_costs_its_size() {
         assert_eq!(bench.txn(all_of(ops)), Err(KvError::TxnTooCostly));
     }
     assert_eq!(bench.0.status(), before);
+    for key in ["a1", "a2"] {
+        bench.put(key, &"x".repeat(2000));
+    }
+    let deleting = DeleteRangeRequest {
+        prev_kv: true,
+        ..delete("a", "b")
+    };
+    let deleted = run(&mut bench.0, &Command::DeleteRange(deleting));
+    assert_eq!(
+        deleted,
+        Err(KvError::TxnTooCostly),
+        "a delete alone is limited, too"
+    );
+    assert_eq!(
+        bench.delete("a", "b").0,
+        3,
+        "unless nobody wants to see what is deleted"
+    );
 }
 
 #[test]
