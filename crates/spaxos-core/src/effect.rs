@@ -110,6 +110,14 @@ pub enum Effect {
         /// What to look for.
         query: LogQuery,
     },
+    /// Tell the operator: a lane was stopped, since two contents claim one position (invariant 3).
+    /// This replica takes nothing more of that lane; it halts if the other content is decided.
+    LaneStopped {
+        /// Whose lane.
+        lane: ReplicaId,
+        /// The position that has two contents.
+        position: Position,
+    },
     /// Stop this replica: going on would be unsafe. Nothing follows.
     Halt(HaltReason),
 }

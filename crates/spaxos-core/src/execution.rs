@@ -118,6 +118,10 @@ impl Executor {
         let empty = Cut::default();
         let cut = value.cut().unwrap_or(&empty);
         for &(lane, entry) in cut.entries() {
+            assert!(
+                entry.position > self.effective.position(lane),
+                "the values of one log never go back"
+            );
             match store.holding(lane, entry) {
                 Holding::Held => {}
                 Holding::Missing => return Ready::Lacks,

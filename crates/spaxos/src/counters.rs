@@ -33,6 +33,8 @@ pub struct Counters {
     pub connections_refused: u64,
     /// Messages dropped since too many waited for the disk.
     pub outbox_dropped: u64,
+    /// Lanes that were stopped since two contents claimed one position.
+    pub lanes_stopped: u64,
     /// CPU seconds of the whole process, user and system.
     pub cpu_seconds: f64,
 }
@@ -80,6 +82,7 @@ pub(crate) struct Cells {
     pub(crate) greetings_refused: Cell,
     pub(crate) connections_refused: Cell,
     pub(crate) outbox_dropped: Cell,
+    pub(crate) lanes_stopped: Cell,
 }
 
 /// The numbers behind [`PeerCounters`].
@@ -161,6 +164,7 @@ impl Cells {
             greetings_refused: Cell::default(),
             connections_refused: Cell::default(),
             outbox_dropped: Cell::default(),
+            lanes_stopped: Cell::default(),
         }
     }
 
@@ -192,6 +196,7 @@ impl Cells {
             greetings_refused: self.greetings_refused.get(),
             connections_refused: self.connections_refused.get(),
             outbox_dropped: self.outbox_dropped.get(),
+            lanes_stopped: self.lanes_stopped.get(),
             cpu_seconds: cpu_seconds(),
         }
     }

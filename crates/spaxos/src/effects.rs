@@ -86,6 +86,14 @@ impl Effector {
             Effect::Reject { ticket, reason } => self.pending.refuse(ticket, &refusal(reason)),
             Effect::Lost { ticket } => self.pending.refuse(ticket, &SubmitError::Unknown),
             Effect::ReadLog { to, query } => drop(self.reader.push((to, query))),
+            Effect::LaneStopped { lane, position } => {
+                tracing::error!(
+                    lane = lane.0,
+                    %position,
+                    "two contents under one position: a member id is used twice, or a disk went back"
+                );
+                self.counters.lanes_stopped.add(1);
+            }
             Effect::Halt(reason) => self.halted = self.halted.or(Some(reason)),
         }
     }

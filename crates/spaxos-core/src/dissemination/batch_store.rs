@@ -23,7 +23,8 @@ pub(crate) enum Fit {
     Known,
     /// Something before it is missing.
     Gap,
-    /// No room until some of the lane is executed.
+    /// The next, but there is no room until some of the lane is executed. What the log orders is
+    /// taken all the same: it is what makes room.
     Full,
     /// Its checksum is wrong: damaged on the way.
     Damaged,
@@ -44,13 +45,6 @@ pub(crate) enum Holding {
     Forked,
 }
 
-#[derive(Clone, Debug)]
-struct Stored {
-    batch: Arc<Batch>,
-    /// The record that holds it; `Lsn(0)` if it was replayed.
-    lsn: Lsn,
-}
-
 /// One incarnation of a lane beyond what is executed.
 #[derive(Clone, Debug)]
 struct Run {
@@ -58,9 +52,11 @@ struct Run {
     /// The executed end of this incarnation, and the digest there.
     base: Sequence,
     base_digest: u64,
-    batches: VecDeque<Stored>,
-    /// The end of the durable prefix.
+    batches: VecDeque<Arc<Batch>>,
+    /// The end of the durable prefix. Execution waits for no disk, so `base` may be further.
     durable: Sequence,
+    /// The records of the batches behind `durable`, in order.
+    undurable: VecDeque<Lsn>,
 }
 
 impl Run {
@@ -71,6 +67,7 @@ impl Run {
             base_digest: 0,
             batches: VecDeque::new(),
             durable: Sequence(0),
+            undurable: VecDeque::new(),
         }
     }
 
@@ -78,7 +75,7 @@ impl Run {
         Sequence(self.base.0 + self.batches.len() as u64)
     }
 
-    fn get(&self, sequence: Sequence) -> Option<&Stored> {
+    fn get(&self, sequence: Sequence) -> Option<&Arc<Batch>> {
         let at = sequence.0.checked_sub(self.base.0 + 1)?;
         self.batches.get(usize::try_from(at).ok()?)
     }
@@ -87,7 +84,7 @@ impl Run {
         if sequence == self.base {
             return Some(self.base_digest);
         }
-        self.get(sequence).map(|stored| stored.batch.digest)
+        self.get(sequence).map(|batch| batch.digest)
     }
 }
 
@@ -170,16 +167,22 @@ impl BatchStore {
         if !batch.continues(digest) {
             return Fit::Forked;
         }
-        let new_run = end.0 == 0 && lane.run(position.incarnation).is_none();
         if lane.held_bytes + batch.cost_bytes() > self.held_bytes_max
-            || (new_run && lane.runs.len() >= self.incarnations_max)
+            || !self.has_room(batch.lane, position.incarnation)
         {
             return Fit::Full;
         }
         Fit::Next
     }
 
-    /// Keeps a batch that [`BatchStore::fit`] said is the next; `lsn` is its record.
+    /// Whether the next batch of an incarnation would be refused for want of room, unless it is needed.
+    pub(crate) fn is_full(&self, lane: ReplicaId, incarnation: Incarnation) -> bool {
+        let bytes = self.lanes.get(lane).map_or(0, |lane| lane.held_bytes);
+        bytes >= self.held_bytes_max || !self.has_room(lane, incarnation)
+    }
+
+    /// Keeps a batch that [`BatchStore::fit`] said is the next; `lsn` is its record, 0 if it was
+    /// replayed.
     pub(crate) fn push(&mut self, batch: Arc<Batch>, lsn: Lsn) {
         let lane = self.lanes.get_mut(batch.lane).expect("the lane fits");
         let incarnation = batch.position.incarnation;
@@ -202,8 +205,10 @@ impl BatchStore {
         lane.held_bytes += batch.cost_bytes();
         if lsn.0 == 0 {
             run.durable = batch.position.sequence;
+        } else {
+            run.undurable.push_back(lsn);
         }
-        run.batches.push_back(Stored { batch, lsn });
+        run.batches.push_back(batch);
     }
 
     /// Stops a lane in which two contents claim one position (invariant 3).
@@ -217,10 +222,8 @@ impl BatchStore {
     pub(crate) fn on_durable(&mut self, lsn: Lsn) {
         for (_, lane) in self.lanes.iter_mut() {
             for run in &mut lane.runs {
-                while run
-                    .get(run.durable.next())
-                    .is_some_and(|next| next.lsn <= lsn)
-                {
+                while run.undurable.front().is_some_and(|first| *first <= lsn) {
+                    run.undurable.pop_front();
                     run.durable = run.durable.next();
                 }
             }
@@ -307,14 +310,14 @@ impl BatchStore {
         let mut bytes = 0;
         let mut last = None;
         for sequence in start.0 + 1..=end.0 {
-            let stored = run.get(Sequence(sequence))?;
-            bytes += stored.batch.cost_bytes();
+            let batch = run.get(Sequence(sequence))?;
+            bytes += batch.cost_bytes();
             if last.is_some() && bytes > budget_bytes {
                 break;
             }
             last = Some(CutEntry {
-                position: stored.batch.position,
-                digest: stored.batch.digest,
+                position: batch.position,
+                digest: batch.digest,
             });
         }
         last
@@ -333,7 +336,6 @@ impl BatchStore {
         run.into_iter()
             .flat_map(|run| run.batches.iter())
             .take(usize::try_from(count).unwrap_or(usize::MAX))
-            .map(|stored| &stored.batch)
     }
 
     /// `lane` is executed up to `entry`: what it covers moves to the cache, older incarnations go.
@@ -346,16 +348,16 @@ impl BatchStore {
         lane.executed = entry;
         for run in &mut lane.runs {
             if run.incarnation < entry.position.incarnation {
-                let void: u64 = run.batches.iter().map(|s| s.batch.cost_bytes()).sum();
+                let void: u64 = run.batches.iter().map(|batch| batch.cost_bytes()).sum();
                 lane.held_bytes -= void;
             } else if run.incarnation == entry.position.incarnation {
                 while run.base < entry.position.sequence {
-                    let stored = run.batches.pop_front().expect("what is executed is held");
+                    let batch = run.batches.pop_front().expect("what is executed is held");
                     run.base = run.base.next();
-                    run.base_digest = stored.batch.digest;
-                    lane.held_bytes -= stored.batch.cost_bytes();
-                    lane.cache_bytes += stored.batch.cost_bytes();
-                    lane.cache.push_back(stored.batch);
+                    run.base_digest = batch.digest;
+                    lane.held_bytes -= batch.cost_bytes();
+                    lane.cache_bytes += batch.cost_bytes();
+                    lane.cache.push_back(batch);
                 }
                 assert_eq!(run.base_digest, entry.digest, "invariant 3: one content");
             }
@@ -373,8 +375,7 @@ impl BatchStore {
         let lane = self.lanes.get(lane)?;
         let run = lane.run(position.incarnation);
         let live = run.and_then(|run| run.get(position.sequence));
-        live.map(|stored| &stored.batch)
-            .or_else(|| lane.cached(position))
+        live.or_else(|| lane.cached(position))
     }
 
     /// Whether the first batch of `incarnation` would be taken.
@@ -423,7 +424,7 @@ fn fit_executed(lane: &Lane, batch: &Batch) -> Fit {
 fn fit_stored(lane: &Lane, batch: &Batch) -> Fit {
     let run = lane.run(batch.position.incarnation);
     match run.and_then(|run| run.get(batch.position.sequence)) {
-        Some(known) if known.batch.checksum == batch.checksum => Fit::Known,
+        Some(known) if known.checksum == batch.checksum => Fit::Known,
         Some(_) if batch.is_intact() => Fit::Forked,
         Some(_) => Fit::Damaged,
         None => Fit::Known,

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::batch::{BATCH_HEAD_BYTES, Chunk, Origin, batch_cost_bytes};
+use crate::batch::{Chunk, Origin, batch_cost_bytes};
 use crate::config::Limits;
 use crate::effect::RejectReason;
 use crate::types::{ReplicaId, Sequence};
@@ -17,6 +17,12 @@ use crate::types::{ReplicaId, Sequence};
 struct Waiting {
     chunk: Chunk,
     origin: Option<Origin>,
+}
+
+impl Waiting {
+    fn cost_bytes(&self) -> u64 {
+        batch_cost_bytes(&self.chunk.payload, self.origin.as_slice())
+    }
 }
 
 /// What goes into the next batch.
@@ -72,12 +78,12 @@ impl Batcher {
         if chunk.payload.len() > self.chunk_bytes_max {
             return Err(RejectReason::TooLarge);
         }
-        let cost = chunk.payload.len() as u64 + BATCH_HEAD_BYTES;
-        if self.lane_bytes() + cost > self.lane_bytes_max {
+        let waiting = Waiting { chunk, origin };
+        if self.lane_bytes() + waiting.cost_bytes() > self.lane_bytes_max {
             return Err(RejectReason::Overloaded);
         }
-        self.waiting_bytes += cost;
-        self.waiting.push_back(Waiting { chunk, origin });
+        self.waiting_bytes += waiting.cost_bytes();
+        self.waiting.push_back(waiting);
         Ok(())
     }
 
@@ -89,10 +95,7 @@ impl Batcher {
 
     /// The content of the batch that is to be closed now, if one is.
     pub(crate) fn close(&mut self) -> Option<Content> {
-        let full = self.waiting_bytes >= self.batch_bytes_max as u64;
-        let idle = self.closed == self.ordered;
-        let may_go = !self.waiting.is_empty() && (idle || full || self.due);
-        if !may_go && !self.no_op {
+        if !self.is_ready() {
             return None;
         }
         self.no_op = false;
@@ -101,6 +104,13 @@ impl Batcher {
         let content = self.take();
         self.unexecuted_bytes += batch_cost_bytes(&content.payload, &content.origins);
         Some(content)
+    }
+
+    /// Whether a batch is to be closed now.
+    pub(crate) fn is_ready(&self) -> bool {
+        let full = self.waiting_bytes >= self.batch_bytes_max as u64;
+        let idle = self.closed == self.ordered;
+        self.no_op || (!self.waiting.is_empty() && (idle || full || self.due))
     }
 
     /// Own batches up to `sequence` are ordered and handed out for execution: `bytes` is what they
@@ -152,7 +162,7 @@ impl Batcher {
                 break;
             }
             let next = self.waiting.pop_front().expect("it is in front");
-            self.waiting_bytes -= len as u64 + BATCH_HEAD_BYTES;
+            self.waiting_bytes -= next.cost_bytes();
             bytes += len;
             content.requests = content.requests.saturating_add(next.chunk.requests);
             content.origins.extend(next.origin);

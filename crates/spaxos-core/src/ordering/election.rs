@@ -1,6 +1,7 @@
 //! Who leads: missing the leader, pre-vote, and the role of this replica.
 
 use crate::config::Timing;
+use crate::cut::Value;
 use crate::ordering::candidate::Candidate;
 use crate::ordering::leading::Leading;
 use crate::types::{Ballot, ReplicaId, Time};
@@ -145,6 +146,18 @@ impl Election {
             Role::Leader(leading) => Some(leading),
             _ => None,
         }
+    }
+
+    /// What promises to this candidate report beyond what is decided.
+    pub(crate) fn reported(&self) -> impl Iterator<Item = &Value> {
+        let candidate = match &self.role {
+            Role::Candidate(candidate) => Some(candidate),
+            _ => None,
+        };
+        let promises = candidate
+            .into_iter()
+            .flat_map(|candidate| candidate.promises());
+        promises.flat_map(|(_, promise)| promise.tail.iter())
     }
 
     /// The ballot that this replica leads or tries to lead.

@@ -2,7 +2,7 @@
 
 use crate::cut::Cut;
 use crate::ordering::proposer::LogClock;
-use crate::types::{Ballot, LaneMap, ReplicaId, Sequence, Slot, Time};
+use crate::types::{Ballot, Incarnation, LaneMap, ReplicaId, Sequence, Slot, Time};
 
 #[derive(Clone, Copy, Debug)]
 struct Follower {
@@ -10,6 +10,8 @@ struct Follower {
     heard: Time,
     /// Its vote at the last heartbeat: if it has not moved since, slots are sent again.
     vote_at_beat: Option<Slot>,
+    /// The last chunk that it forwarded, with the life in which it did; tickets grow.
+    forwarded: (Incarnation, u64),
 }
 
 /// A leader's memory.
@@ -39,6 +41,7 @@ impl Leading {
         let follower = Follower {
             heard: now,
             vote_at_beat: None,
+            forwarded: (Incarnation(0), 0),
         };
         Leading {
             ballot,
@@ -56,6 +59,21 @@ impl Leading {
         if let Some(follower) = self.followers.get_mut(peer) {
             follower.heard = now;
         }
+    }
+
+    /// Whether a forwarded chunk has not come before; notes it.
+    pub(crate) fn is_new_forward(
+        &mut self,
+        peer: ReplicaId,
+        incarnation: Incarnation,
+        ticket: u64,
+    ) -> bool {
+        let Some(follower) = self.followers.get_mut(peer) else {
+            return false;
+        };
+        let new = (incarnation, ticket) > follower.forwarded;
+        follower.forwarded = follower.forwarded.max((incarnation, ticket));
+        new
     }
 
     /// Notes how far the log is decided.

@@ -8,7 +8,7 @@ use crate::dissemination::batch_store::Fit;
 use crate::effect::{Effect, LogQuery, RejectReason};
 use crate::message::Body;
 use crate::replica::Replica;
-use crate::types::{Incarnation, Lsn, Position, ReplicaId, Sequence, Slot};
+use crate::types::{Ballot, Incarnation, Lsn, Position, ReplicaId, Sequence, Slot};
 
 impl Replica {
     /// Requests of this replica's clients.
@@ -46,21 +46,23 @@ impl Replica {
         Ok(())
     }
 
-    /// Requests that another replica forwarded. What cannot be taken is dropped: the forwarder
-    /// reports it as lost in time.
+    /// Requests that another replica forwarded to the leader of `ballot`. A chunk that came before is
+    /// dropped, and so is what cannot be taken: the forwarder reports it as lost in time.
     pub(super) fn on_forward(
         &mut self,
         from: ReplicaId,
+        ballot: Ballot,
         incarnation: Incarnation,
         chunks: Vec<Chunk>,
     ) {
-        if self.election.leading().is_none() {
-            self.dropped += 1;
-            return;
-        }
         for chunk in chunks {
+            let leading = self
+                .election
+                .leading_mut()
+                .filter(|leading| leading.ballot == ballot);
+            let new = leading.is_some_and(|l| l.is_new_forward(from, incarnation, chunk.ticket));
             let origin = origin(from, incarnation, &chunk);
-            if self.batcher.push(chunk, Some(origin)).is_err() {
+            if !new || self.batcher.push(chunk, Some(origin)).is_err() {
                 self.dropped += 1;
             }
         }
@@ -69,7 +71,7 @@ impl Replica {
     /// Closes batches of the own lane, appends them and sends them.
     pub(super) fn close_batches(&mut self) {
         let incarnation = self.life.incarnation;
-        while self.store.has_room(self.id, incarnation) && self.may_close() {
+        while self.may_close() {
             let Some(content) = self.batcher.close() else {
                 break;
             };
@@ -91,12 +93,13 @@ impl Replica {
         self.send_batches();
     }
 
-    /// In mode `leader`, batch and cut travel together: a batch waits for room in the window.
-    fn may_close(&self) -> bool {
+    /// Whether the own lane takes a batch. In mode `leader`, batch and cut travel together: a batch
+    /// waits for room in the window.
+    pub(super) fn may_close(&self) -> bool {
         let room = self.log.last().0 - self.log.decided().0 < self.config.limits.window_slots_max;
-        self.config.modes.dissemination == Dissemination::All
-            || self.election.leading().is_none()
-            || room
+        let all = self.config.modes.dissemination == Dissemination::All;
+        self.store.has_room(self.id, self.life.incarnation)
+            && (all || room || self.election.leading().is_none())
     }
 
     fn send_batches(&mut self) {
@@ -126,7 +129,8 @@ impl Replica {
         let own = lane == self.id && position.incarnation >= self.life.incarnation;
         match self.store.fit(&batch) {
             _ if own => self.dropped += 1,
-            Fit::Next => {
+            Fit::Full if !self.is_needed(lane, position) => self.dropped += 1,
+            Fit::Next | Fit::Full => {
                 let bytes = batch.cost_bytes();
                 let lsn = self.append_batch(&batch);
                 self.store.push(batch, lsn);
@@ -137,12 +141,32 @@ impl Replica {
                 self.dropped += 1;
                 self.fetcher.want(lane, position, end, self.now);
             }
-            Fit::Full | Fit::Refused => self.dropped += 1,
+            Fit::Refused => self.dropped += 1,
             Fit::Forked => {
                 self.dropped += 1;
                 self.store.stop_lane(lane);
+                self.effects.push(Effect::LaneStopped { lane, position });
             }
         }
+    }
+
+    /// Whether the log orders the batch at `position`: what is executed next, what may be voted for,
+    /// or what a promise reports.
+    fn is_needed(&self, lane: ReplicaId, position: Position) -> bool {
+        let next = self.executor.executed().next();
+        let open = (self.log.decided().next().0..=self.log.last().0).map(Slot);
+        let values = [next]
+            .into_iter()
+            .chain(open)
+            .filter_map(|slot| self.log.get(slot));
+        let reported = self.election.reported();
+        values.chain(reported).any(|value| {
+            let entry = value
+                .cut()
+                .and_then(|cut| cut.get(lane))
+                .unwrap_or_default();
+            entry.position.incarnation == position.incarnation && entry.position >= position
+        })
     }
 
     /// What is under slot `slot` and not here must come.
@@ -168,6 +192,10 @@ impl Replica {
     /// Asks for what is missing and due.
     pub(super) fn fetch(&mut self) {
         for request in self.fetcher.due_batches(self.now) {
+            let full = self.store.is_full(request.lane, request.from.incarnation);
+            if full && !self.is_needed(request.lane, request.from) {
+                continue;
+            }
             let Some(peer) = self.holder_of(request.lane, request.from, request.attempt) else {
                 continue;
             };
@@ -260,7 +288,7 @@ impl Replica {
     }
 
     /// The highest slot that this replica has durably voted for in any ballot, or knows decided.
-    pub(super) fn read_answer(&self) -> (Slot, crate::types::Ballot) {
+    pub(super) fn read_answer(&self) -> (Slot, Ballot) {
         let highest = self.acceptor.highest();
         let decided = self.log.decided();
         if decided >= highest.slot {

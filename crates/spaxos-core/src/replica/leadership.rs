@@ -11,6 +11,7 @@ use crate::ordering::proposer::{LogClock, proposed_cut};
 use crate::ordering::slots::Followed;
 use crate::record::Record;
 use crate::replica::Replica;
+use crate::replica::ordering::is_sane;
 use crate::types::{Ballot, LogTime, Lsn, ReplicaId, Slot, Time};
 
 /// What a role's timer calls for.
@@ -132,7 +133,8 @@ impl Replica {
     }
 
     pub(super) fn on_prepare(&mut self, from: ReplicaId, ballot: Ballot, decided: Slot) {
-        if ballot.replica != from || !self.round_is_sane(ballot.round) {
+        let sane = decided.0 < 1 << 62 && self.round_is_sane(ballot.round);
+        if ballot.replica != from || !sane {
             self.dropped += 1;
             return;
         }
@@ -177,7 +179,9 @@ impl Replica {
     }
 
     pub(super) fn on_promise(&mut self, from: ReplicaId, promise: Promise) {
-        if let Role::Candidate(candidate) = &mut self.election.role {
+        if !is_sane(promise.first) {
+            self.dropped += 1;
+        } else if let Role::Candidate(candidate) = &mut self.election.role {
             candidate.on_promise(from, promise);
         }
     }

@@ -33,7 +33,8 @@ impl Replica {
         }
     }
 
-    pub(super) fn on_body(&mut self, from: ReplicaId, body: Body) {
+    /// `view` is the ballot whose log the sender follows.
+    pub(super) fn on_body(&mut self, from: ReplicaId, view: Ballot, body: Body) {
         match body {
             Body::Batch(batch) => self.on_batch(batch),
             Body::Acks { echo } => {
@@ -48,7 +49,7 @@ impl Replica {
                 values,
                 batches,
             } => self.on_accept(from, ballot, first, &values, batches),
-            Body::Accepted { ballot, slot } => self.tally.record(from, ballot, slot),
+            Body::Accepted { ballot, slot } => self.on_accepted(from, ballot, slot),
             Body::Adopt {
                 ballot,
                 first,
@@ -89,7 +90,7 @@ impl Replica {
             Body::Forward {
                 incarnation,
                 chunks,
-            } => self.on_forward(from, incarnation, chunks),
+            } => self.on_forward(from, view, incarnation, chunks),
         }
     }
 }

@@ -180,6 +180,9 @@ impl Replica {
         if self.halted {
             return None;
         }
+        if self.batcher.is_ready() && self.may_close() {
+            return Some(self.now);
+        }
         let election_ns = self.config.timing.election_ns;
         let times = [
             Some(self.election.deadline(self.quorum)),
@@ -359,7 +362,7 @@ impl Replica {
         }
         self.on_header(from, &message.header);
         if !self.halted {
-            self.on_body(from, message.body);
+            self.on_body(from, message.header.ballot, message.body);
         }
     }
 }

@@ -293,6 +293,15 @@ impl Replica {
         }
     }
 
+    /// Phase 2b.
+    pub(super) fn on_accepted(&mut self, from: ReplicaId, ballot: Ballot, slot: Slot) {
+        if self.members.contains(&ballot.replica) && self.round_is_sane(ballot.round) {
+            self.tally.record(from, ballot, slot);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
     /// Phase 2a: the leader's log goes on.
     pub(super) fn on_accept(
         &mut self,
@@ -302,7 +311,7 @@ impl Replica {
         values: &[Value],
         batches: Vec<Arc<Batch>>,
     ) {
-        if first.0 == 0 || !self.hear_leader(from, ballot) {
+        if !is_sane(first) || !self.hear_leader(from, ballot) {
             return;
         }
         for batch in batches {
@@ -330,7 +339,7 @@ impl Replica {
         first: Slot,
         values: &[Value],
     ) {
-        if first.0 == 0 || !self.hear_leader(from, ballot) {
+        if !is_sane(first) || !self.hear_leader(from, ballot) {
             return;
         }
         if !self.log.may_follow(ballot) {
@@ -387,7 +396,7 @@ impl Replica {
 
     /// A peer lacks slots.
     pub(super) fn on_fetch_slots(&mut self, to: ReplicaId, from: Slot) {
-        if from.0 == 0 {
+        if !is_sane(from) {
             self.dropped += 1;
             return;
         }
@@ -430,7 +439,7 @@ impl Replica {
         decided: Slot,
         values: &[Value],
     ) {
-        if first.0 == 0 || first > self.log.last().next() {
+        if !is_sane(first) || first > self.log.last().next() {
             self.dropped += 1;
             return;
         }
@@ -446,6 +455,11 @@ impl Replica {
         let moved = self.log.decided() > before;
         self.fetcher.on_slots(self.log.decided(), moved, self.now);
     }
+}
+
+/// Whether arithmetic on a slot that a peer named is safe. No cluster gets that far.
+pub(super) fn is_sane(slot: Slot) -> bool {
+    slot.0 > 0 && slot.0 < 1 << 62
 }
 
 fn accepted(ballot: Ballot, slot: Slot) -> Body {
