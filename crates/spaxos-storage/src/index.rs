@@ -170,7 +170,7 @@ impl Index {
     }
 
     /// The highest slot that the readable part of the log knows to be decided.
-    pub(crate) fn decided(&self) -> Slot {
+    pub(crate) fn decided_shown(&self) -> Slot {
         self.decided_shown
     }
 
@@ -373,9 +373,9 @@ mod tests {
         index.add(LogOffset::new(1, 7000), Note::Decided(Slot(3)));
         assert_eq!(starts(&index.slots(Slot(3), Slot(3))), [5000, 6000]);
         assert_eq!(starts(&index.slots(Slot(1), Slot(9))), [4096, 5000, 6000]);
-        assert_eq!(index.decided(), Slot(0));
+        assert_eq!(index.decided_shown(), Slot(0));
         index.show();
-        assert_eq!(index.decided(), Slot(3));
+        assert_eq!(index.decided_shown(), Slot(3));
     }
 
     #[test]

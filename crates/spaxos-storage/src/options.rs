@@ -27,6 +27,8 @@ pub struct LogOptions {
     pub pending_bytes_max: usize,
     /// The most that one call of [`crate::Log::prepare`] writes.
     pub prepare_bytes_max: usize,
+    /// How far ahead of the log's end [`crate::Log::prepare`] writes.
+    pub ahead_bytes_max: u64,
     /// Files kept for use as segments once more.
     pub spares_max: usize,
     /// How much is read from a file at once.
@@ -53,6 +55,7 @@ impl Default for LogOptions {
             record_bytes_max: 16 << 20,
             pending_bytes_max: 4 << 20,
             prepare_bytes_max: 256 << 10,
+            ahead_bytes_max: 16 << 20,
             spares_max: 2,
             read_bytes: 1 << 20,
             stretch_bytes: 256 << 10,

@@ -14,17 +14,19 @@ impl SegmentLog {
     /// A full disk is not final: the present segment has the space it needs.
     pub(crate) fn prepare(&mut self) -> Result<bool, LogError> {
         let step_bytes = self.maker.options.prepare_bytes_max;
+        let ahead = self.maker.options.ahead_bytes_max;
         let overwrites = self.maker.options.durability == Durability::Fsync;
-        if overwrites && self.active.touch(step_bytes)? {
+        if overwrites && self.active.touch(step_bytes, ahead)? {
             return Ok(true);
         }
+        let left = self.active.left();
         match &mut self.next {
-            None if self.active.end().position() * 2 < self.active.bytes() => Ok(false),
+            None if left * 2 > self.active.bytes() => Ok(false),
             None => {
                 self.next = Some(self.make_next()?);
                 Ok(overwrites)
             }
-            Some(next) if overwrites => Ok(next.touch(step_bytes)?),
+            Some(next) if overwrites => Ok(next.touch(step_bytes, ahead.saturating_sub(left))?),
             Some(_) => Ok(false),
         }
     }

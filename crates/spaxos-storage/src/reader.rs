@@ -156,7 +156,7 @@ fn read_slots(shared: &Shared, from: Slot, to: Slot) -> Result<LogFound, ReadErr
 fn plan_slots(shared: &Shared, first: Slot, to: Slot) -> (Vec<Stretch>, Slot) {
     let state = shared.lock();
     let limit = Slot(first.0.saturating_add(shared.options.query_slots_max - 1));
-    let mut to = to.min(limit).min(state.index.decided());
+    let mut to = to.min(limit).min(state.index.decided_shown());
     if to < first {
         return (Vec::new(), to);
     }

@@ -162,17 +162,26 @@ impl Segment {
         Ok(())
     }
 
+    /// How much of the file lies behind what has been appended.
+    pub(crate) fn left(&self) -> u64 {
+        self.header.bytes - self.position()
+    }
+
     /// Writes zeros over at most `bytes_max` bytes that were not written yet, so that later writes there
-    /// change nothing but the blocks' content. Says whether it had to.
-    pub(crate) fn touch(&mut self, bytes_max: usize) -> Result<bool, IoFailure> {
-        let from = self
-            .untouched
-            .max(self.position().next_multiple_of(BLOCK_BYTES as u64));
-        let to = self.header.bytes.min(from + bytes_max as u64);
-        self.untouched = to;
+    /// change nothing but the blocks' content; goes no further than `ahead` bytes from what has been
+    /// appended. Says whether there was something to do.
+    pub(crate) fn touch(&mut self, bytes_max: usize, ahead: u64) -> Result<bool, IoFailure> {
+        let next = self.position().next_multiple_of(BLOCK_BYTES as u64);
+        let from = self.untouched.max(next);
+        let limit = self
+            .header
+            .bytes
+            .min(next + ahead / BLOCK_BYTES as u64 * BLOCK_BYTES as u64);
+        let to = limit.min(from + bytes_max as u64);
         if from >= to {
             return Ok(false);
         }
+        self.untouched = to;
         let zeros = AlignedBuffer::new((to - from) as usize);
         let written = self.file.write_at(from, zeros.as_ref());
         written.map_err(IoFailure::of("write", &self.name))?;

@@ -88,7 +88,7 @@ fn a_full_disk_is_told_early_and_by_name() {
     let mut run = Run::new(open(&disk).expect("an empty log").0);
     disk.limit_bytes(40 << 10);
     // The segment has its space; only the next one does not fit.
-    for sequence in 1..=3 {
+    for sequence in 1..=2 {
         run.call(&Call::Append(batch(1, sequence, 5000)))
             .expect("appends");
         run.call(&Call::Commit).expect("there is room");
@@ -110,7 +110,7 @@ fn a_full_disk_is_told_early_and_by_name() {
     let freed = disk.fork();
     disk.limit_bytes(1 << 20);
     while run.log.prepare().expect("there is room") {}
-    for sequence in 4..=9 {
+    for sequence in 3..=9 {
         run.call(&Call::Append(batch(1, sequence, 5000)))
             .expect("appends");
         run.call(&Call::Commit).expect("there is room");
@@ -209,4 +209,27 @@ fn without_syncs_a_process_may_die_and_a_life_is_synced_all_the_same() {
         killed.restart();
         assert_eq!(open_with(&killed, os).expect("opens").1, run.appended);
     }
+}
+
+#[test]
+fn work_ahead_is_bounded_and_ends() {
+    let ahead = LogOptions {
+        segment_bytes: 64 << 10,
+        ahead_bytes_max: 24 << 10,
+        ..options()
+    };
+    let disk = MemoryDisk::new();
+    let mut run = Run::new(open_with(&disk, ahead).expect("an empty log").0);
+    let before = disk.operations();
+    while run.log.prepare().expect("there is room") {}
+    // Three steps of 8 KiB, each a write and a sync.
+    assert_eq!(disk.operations() - before, 6);
+    assert!(!run.log.prepare().expect("nothing to do"));
+    for sequence in 1..=40 {
+        run.calls(&[Call::Append(batch(1, sequence, 5000)), Call::Commit])
+            .expect("commits");
+        while run.log.prepare().expect("there is room") {}
+    }
+    disk.crash(0);
+    assert_eq!(open_with(&disk, ahead).expect("opens").1, run.appended);
 }

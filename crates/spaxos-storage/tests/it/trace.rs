@@ -38,7 +38,6 @@ pub(crate) fn identity(disk: &MemoryDisk) -> Identity {
 
 /// Why a log could not be read from its beginning to its end.
 #[derive(Debug)]
-#[expect(dead_code, reason = "shown when a test fails")]
 pub(crate) enum Unreadable {
     Open(OpenError),
     Replay(ReadError),
@@ -166,6 +165,40 @@ impl Run {
     }
 }
 
+/// Segments of five blocks, for tests that go through every byte.
+pub(crate) fn tiny() -> LogOptions {
+    LogOptions {
+        segment_bytes: 20 << 10,
+        record_bytes_max: 2 << 10,
+        read_bytes: 4 << 10,
+        ..options()
+    }
+}
+
+/// Groups of several shapes, through three of the tiny segments, without much in them.
+pub(crate) fn tiny_calls() -> Vec<Call> {
+    use Call::{Append, Commit, Write};
+    let mut calls = vec![Append(life(1)), Commit];
+    for turn in 1..=4 {
+        calls.extend([
+            Append(batch(1, turn, 300)),
+            Append(vote(turn, 1, turn - 1)),
+            Commit,
+            Append(batch(2, turn, 40)),
+            Write,
+            Append(Record::Decided { slot: Slot(turn) }),
+            Commit,
+        ]);
+    }
+    calls.extend([
+        Append(Record::Promise { ballot: ballot(2) }),
+        Append(batch(1, 5, 100)),
+        Append(batch(1, 6, 100)),
+        Commit,
+    ]);
+    calls
+}
+
 /// Groups of several shapes, through three segments, with every kind of call but a trim in between.
 pub(crate) fn calls() -> Vec<Call> {
     use Call::{Append, Commit, Prepare, Settle, Write};
@@ -219,8 +252,12 @@ pub(crate) fn appended(calls: &[Call]) -> Vec<Record> {
 
 /// Runs `calls` on an empty disk to their end.
 pub(crate) fn written(calls: &[Call]) -> MemoryDisk {
+    written_with(calls, options())
+}
+
+pub(crate) fn written_with(calls: &[Call], options: LogOptions) -> MemoryDisk {
     let disk = MemoryDisk::new();
-    let mut run = Run::new(open(&disk).expect("an empty log").0);
+    let mut run = Run::new(open_with(&disk, options).expect("an empty log").0);
     run.calls(calls).expect("nothing fails");
     disk
 }
