@@ -1,6 +1,7 @@
 //! Replicated state machines over S-Paxos.
 
 mod apply_thread;
+mod client;
 mod clock;
 mod counters;
 mod effects;
@@ -29,6 +30,7 @@ mod transport;
 mod waiter;
 mod wake;
 
+pub use client::{Client, ClientError, ClientOptions, ConnectError};
 pub use counters::{Counters, KindCounters, PeerCounters};
 pub use error::{Fatal, ReadError, StartError, StorageError, SubmitError};
 pub use executor::Executor;

@@ -109,6 +109,17 @@ impl QueueLimits {
         }
     }
 
+    /// What the requests of one part of a large submission have together, in bytes: parts overlap.
+    pub(crate) fn part_bytes_max(&self) -> usize {
+        self.command_bytes_max().min(self.in_flight_bytes_max / 4)
+    }
+
+    /// The requests of one part of a large submission.
+    pub(crate) fn part_requests_max(&self) -> usize {
+        let quarter = (self.in_flight_requests_max / 4).max(1);
+        (self.chunk_requests_max as usize).min(usize::try_from(quarter).unwrap_or(usize::MAX))
+    }
+
     /// The longest command.
     pub(crate) const fn command_bytes_max(&self) -> usize {
         self.chunk_bytes_max - SESSION_HEAD_BYTES - REQUEST_HEAD_BYTES
@@ -379,7 +390,11 @@ mod tests {
         let second = queue.take().0.pop_front().expect("a run");
         assert_eq!(push(&mut queue, 1), Err(NotNow::Wait));
         queue.done(second.bytes, Some(first.first_sequence));
-        assert_eq!(push(&mut queue, 1), Err(NotNow::Wait), "the first is not answered");
+        assert_eq!(
+            push(&mut queue, 1),
+            Err(NotNow::Wait),
+            "the first is not answered"
+        );
         queue.done(first.bytes, None);
         assert_eq!(push(&mut queue, 4), Ok(true));
         assert_eq!(queue.floor, 5);

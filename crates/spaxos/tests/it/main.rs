@@ -1,0 +1,5 @@
+//! Nodes in one process, over loopback.
+
+mod clients;
+mod cluster;
+mod replication;
