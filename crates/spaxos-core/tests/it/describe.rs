@@ -45,6 +45,9 @@ impl Describe {
                 let text = format!("read log for r{to}: {}", log_query(query));
                 ("readlog", "", text)
             }
+            Effect::LaneStopped { lane, position } => {
+                ("halt", "", format!("stops lane r{lane} at {position}"))
+            }
             Effect::Halt(reason) => ("halt", "", format!("halt {reason:?}")),
         };
         Some(Line {
