@@ -1,0 +1,194 @@
+//! The checkers: each keeps a record of its own of what replicas wrote, sent and executed, and says so
+//! as soon as something must not be. None of them asks a replica what is true.
+
+use spaxos_core::config::Config;
+use spaxos_core::effect::Execution;
+use spaxos_core::message::{Body, Message};
+use spaxos_core::record::Record;
+use spaxos_core::status::Status;
+use spaxos_core::types::{ReplicaId, Slot};
+
+use crate::command::Command;
+use crate::violation::Checked;
+
+mod agreement;
+mod availability;
+mod bounds;
+mod exactly_once;
+mod integrity;
+mod monotonic;
+mod order;
+mod output;
+pub(crate) mod progress;
+mod reads;
+mod shadow;
+#[cfg(test)]
+mod tests;
+
+use shadow::ShadowLog;
+
+/// All checkers, and the logs as they see them.
+#[derive(Debug)]
+pub(crate) struct Checkers {
+    members: Vec<ReplicaId>,
+    quorum: usize,
+    /// Per replica what it appended, and what of it is durable.
+    appended: Vec<ShadowLog>,
+    durable: Vec<ShadowLog>,
+    agreement: agreement::Agreement,
+    integrity: integrity::Integrity,
+    order: order::Order,
+    exactly_once: exactly_once::ExactlyOnce,
+    monotonic: monotonic::Monotonic,
+    output: output::Output,
+    reads: reads::Reads,
+    bounds: bounds::Bounds,
+}
+
+impl Checkers {
+    pub(crate) fn new(config: &Config) -> Checkers {
+        let replicas = config.members.len();
+        Checkers {
+            members: config.members.clone(),
+            quorum: config.quorum(),
+            appended: vec![ShadowLog::default(); replicas],
+            durable: vec![ShadowLog::default(); replicas],
+            agreement: agreement::Agreement::new(config.quorum()),
+            integrity: integrity::Integrity::default(),
+            order: order::Order::new(replicas),
+            exactly_once: exactly_once::ExactlyOnce::default(),
+            monotonic: monotonic::Monotonic::new(replicas),
+            output: output::Output::new(replicas),
+            reads: reads::Reads::default(),
+            bounds: bounds::Bounds::new(config.limits, replicas),
+        }
+    }
+
+    /// The last slot that is decided, whoever knows it.
+    pub(crate) fn decided(&self) -> Slot {
+        self.agreement.last()
+    }
+
+    pub(crate) fn on_append(&mut self, replica: usize, record: &Record) -> Checked {
+        if let Record::Batch(batch) = record {
+            self.integrity.on_batch(batch)?;
+        }
+        let log = &mut self.appended[replica];
+        self.agreement.on_append(record, log)?;
+        log.append(record)?;
+        availability::on_append(record, log)
+    }
+
+    /// The next records of a replica's log have become durable.
+    pub(crate) fn on_durable(&mut self, replica: usize, records: &[Record]) -> Checked {
+        for record in records {
+            self.durable[replica].append(record)?;
+            let ballot = match record {
+                Record::Vote { ballot, .. } | Record::Adoption { ballot, .. } => *ballot,
+                _ => continue,
+            };
+            let voter = &self.durable[replica];
+            let decided = self
+                .agreement
+                .on_durable_vote(ballot, voter, &self.durable)?;
+            for slot in decided {
+                availability::on_decided(slot, self.quorum, &self.agreement, &self.durable)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A process died; `records` is what its log still has, of which a prefix is durable.
+    pub(crate) fn on_crash(&mut self, replica: usize, undurable: &[Record]) -> Checked {
+        self.appended[replica] = self.durable[replica].clone();
+        for record in undurable {
+            self.appended[replica].append(record)?;
+        }
+        Ok(())
+    }
+
+    /// A process begins to replay its log.
+    pub(crate) fn on_boot(&mut self, replica: usize) {
+        self.order.on_boot(replica);
+    }
+
+    /// A life begins.
+    pub(crate) fn on_start(&mut self, replica: usize, status: &Status) -> Checked {
+        self.monotonic
+            .on_start(replica, status, &self.durable[replica])
+    }
+
+    pub(crate) fn on_step(&mut self, replica: usize, status: &Status, outbox: usize) -> Checked {
+        self.bounds.on_step(status, outbox)?;
+        self.monotonic.on_step(replica, status)
+    }
+
+    /// A message leaves a replica.
+    pub(crate) fn on_release(&mut self, replica: usize, message: &Message) -> Checked {
+        let id = self.members[replica];
+        self.bounds.on_release(message)?;
+        match &message.body {
+            Body::Batch(batch) => self.integrity.on_batch(batch)?,
+            Body::Accept { batches, .. } => {
+                for batch in batches {
+                    self.integrity.on_batch(batch)?;
+                }
+            }
+            _ => {}
+        }
+        self.agreement.on_release(message)?;
+        self.output.on_release(
+            replica,
+            id,
+            message,
+            &self.durable[replica],
+            &self.agreement,
+        )?;
+        self.order.on_release(&message.header)
+    }
+
+    /// A replica hands out a slot for execution, while it runs or while it replays its log.
+    pub(crate) fn on_execute(&mut self, replica: usize, execution: &Execution) -> Checked {
+        for batch in &execution.batches {
+            self.integrity.on_batch(batch)?;
+        }
+        let first = self.order.on_execute(replica, execution, &self.agreement)?;
+        if first {
+            self.exactly_once.on_first_execution(execution)?;
+        }
+        Ok(())
+    }
+
+    /// That many executions wait for a replica's state machine.
+    pub(crate) fn on_handed_out(&self, slots: usize, bytes: u64) -> Checked {
+        self.bounds.on_execute(slots, bytes)
+    }
+
+    pub(crate) fn on_submit(&mut self, commands: &[Command]) {
+        self.exactly_once.on_submit(commands);
+    }
+
+    pub(crate) fn on_reject(&mut self, commands: &[Command]) -> Checked {
+        self.exactly_once.on_reject(commands)
+    }
+
+    /// A client has the answer of its commands, which were executed in `slot`.
+    pub(crate) fn on_acknowledge(&mut self, commands: &[Command], slot: Slot) -> Checked {
+        self.reads.on_acknowledge(slot);
+        self.exactly_once.on_acknowledge(commands, slot)
+    }
+
+    /// What a read that begins now must see.
+    pub(crate) fn read_floor(&self) -> Slot {
+        self.reads.floor()
+    }
+
+    pub(crate) fn on_read(&mut self, floor: Slot, observed: Slot) -> Checked {
+        self.reads.on_read(floor, observed)
+    }
+
+    /// All acknowledged commands with their slots.
+    pub(crate) fn acknowledged(&self) -> impl Iterator<Item = (u64, Slot)> + '_ {
+        self.exactly_once.acknowledged()
+    }
+}

@@ -1,0 +1,115 @@
+//! Which fault comes next, and whom it hits. Deciding is done here; the world carries it out.
+
+use crate::FaultKind;
+use crate::network::CutKind;
+use crate::random::{Random, Span};
+use crate::swarm::FaultShape;
+
+/// A fault with all its particulars.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    /// Processes die, with or without the memory of their operating system.
+    Crash { replicas: Vec<usize>, power: bool },
+    /// A process dies after so many more effects, inside a step.
+    CrashInStep { replica: usize, effects: u64 },
+    /// A process stands still for a while, then gets everything at once.
+    Pause { replica: usize, for_ns: u64 },
+    /// Links are cut for a while.
+    Partition {
+        cut: Vec<(usize, usize)>,
+        kind: CutKind,
+        for_ns: u64,
+    },
+    /// Syncs take longer for a while.
+    SlowDisk {
+        replica: usize,
+        by_ns: u64,
+        for_ns: u64,
+    },
+    /// A link takes longer for a while.
+    SlowLink {
+        from: usize,
+        to: usize,
+        by_ns: u64,
+        for_ns: u64,
+    },
+}
+
+/// Draws the next fault; `None` if there is none for so few replicas.
+pub(crate) fn draw(random: &mut Random, shape: &FaultShape, replicas: usize) -> Option<Fault> {
+    if shape.kinds.is_empty() {
+        return None;
+    }
+    let kind = random.pick(&shape.kinds);
+    let replica = random.index(replicas);
+    let for_ns = random.skewed(shape.trouble_ns);
+    let fault = match kind {
+        FaultKind::Crash => Fault::Crash {
+            replicas: vec![replica],
+            power: random.coin(),
+        },
+        FaultKind::PowerCut => Fault::Crash {
+            replicas: (0..replicas).filter(|_| random.chance(800_000)).collect(),
+            power: true,
+        },
+        FaultKind::CrashInStep => Fault::CrashInStep {
+            replica,
+            effects: random.below(12),
+        },
+        FaultKind::Pause => Fault::Pause { replica, for_ns },
+        FaultKind::SlowDisk => Fault::SlowDisk {
+            replica,
+            by_ns: random.within(shape.trouble_ns) / 4,
+            for_ns,
+        },
+        FaultKind::Isolate | FaultKind::Split | FaultKind::OneWay | FaultKind::Partial => {
+            let cut = draw_cut(random, kind, replicas);
+            let kind = if random.coin() {
+                CutKind::Drop
+            } else {
+                CutKind::Hold
+            };
+            Fault::Partition { cut, kind, for_ns }
+        }
+        FaultKind::SlowLink => Fault::SlowLink {
+            from: replica,
+            to: random.index(replicas),
+            by_ns: random.within(Span::new(0, shape.trouble_ns.max / 4)),
+            for_ns,
+        },
+        FaultKind::Loss | FaultKind::Duplicate | FaultKind::Reorder => return None,
+    };
+    Some(fault)
+}
+
+/// The links that a partition cuts.
+fn draw_cut(random: &mut Random, kind: FaultKind, replicas: usize) -> Vec<(usize, usize)> {
+    let sides: Vec<bool> = match kind {
+        FaultKind::Split => (0..replicas).map(|_| random.coin()).collect(),
+        _ => {
+            let alone = random.index(replicas);
+            (0..replicas).map(|at| at == alone).collect()
+        }
+    };
+    // One way: one side is not heard by the other.
+    let direction = random.coin();
+    let mut cut = Vec::new();
+    for (from, to) in pairs(replicas) {
+        let is_cut = match kind {
+            FaultKind::OneWay => sides[from] != sides[to] && sides[from] == direction,
+            FaultKind::Partial => random.chance(300_000),
+            _ => sides[from] != sides[to],
+        };
+        if is_cut {
+            cut.push((from, to));
+        }
+    }
+    cut
+}
+
+/// All ordered pairs of different replicas.
+pub(crate) fn pairs(replicas: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..replicas * replicas)
+        .map(move |at| (at / replicas, at % replicas))
+        .filter(|(from, to)| from != to)
+}

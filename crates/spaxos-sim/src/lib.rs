@@ -1,0 +1,160 @@
+//! A deterministic world around the real replica of `spaxos-core`: one thread, virtual time, and one
+//! seed is one exact run.
+//!
+//! A run has two phases. In the *safety phase* anything may fail: processes die and stand still,
+//! links lose, repeat, reorder and delay what they carry, partitions come and go, disks are slow and
+//! forget what was not synced. In the *liveness phase* a random connected majority is healed, what
+//! befell the others stays, and everything asked of the majority has to be answered. All the while the
+//! checkers compare what replicas write, send and execute with the invariants of the protocol page.
+//!
+//! Never here: a real clock, a thread, a file, a socket, a hash map. Nobody but tests and the command
+//! line depends on this crate.
+//!
+//! Reading order: [`run`] → `world` (what happens) → `swarm` (what is drawn) → `checkers` (what must
+//! hold) → `log`, `network`, `process` (what a replica stands on).
+//!
+//! ```
+//! let report = spaxos_sim::run(7, &spaxos_sim::Options::default());
+//! assert_eq!(report.violation, None);
+//! ```
+
+mod checkers;
+mod clients;
+mod clock;
+mod command;
+mod event;
+mod faults;
+mod figures;
+mod log;
+mod machine;
+mod network;
+mod process;
+mod random;
+mod swarm;
+mod trace;
+mod violation;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use spaxos_core::config::Modes;
+
+pub use figures::Figures;
+
+/// What to run besides the seed.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Whether to keep the trace as text.
+    pub trace: bool,
+    /// How many replicas; drawn if not given.
+    pub replicas: Option<usize>,
+    /// Which variant of the protocol; drawn if not given.
+    pub modes: Option<Modes>,
+    /// Faults that do not happen: how a failure is narrowed down.
+    pub without: Vec<FaultKind>,
+}
+
+/// The kinds of faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// Links lose packets.
+    Loss,
+    /// Links deliver packets twice.
+    Duplicate,
+    /// Packets overtake each other.
+    Reorder,
+    /// A process dies.
+    Crash,
+    /// A process dies between two effects of one step.
+    CrashInStep,
+    /// Most machines lose power at once.
+    PowerCut,
+    /// A process stands still, then gets everything at once.
+    Pause,
+    /// One replica is cut off.
+    Isolate,
+    /// The replicas fall into two groups.
+    Split,
+    /// One replica is not heard, or does not hear.
+    OneWay,
+    /// Some links are cut, in one direction or both.
+    Partial,
+    /// A disk is slow.
+    SlowDisk,
+    /// A link is slow.
+    SlowLink,
+}
+
+impl FaultKind {
+    /// All kinds.
+    pub const ALL: &'static [FaultKind] = &[
+        FaultKind::Loss,
+        FaultKind::Duplicate,
+        FaultKind::Reorder,
+        FaultKind::Crash,
+        FaultKind::CrashInStep,
+        FaultKind::PowerCut,
+        FaultKind::Pause,
+        FaultKind::Isolate,
+        FaultKind::Split,
+        FaultKind::OneWay,
+        FaultKind::Partial,
+        FaultKind::SlowDisk,
+        FaultKind::SlowLink,
+    ];
+
+    /// Those that happen at a point in time; the others are properties of the network.
+    pub(crate) const SCHEDULED: &'static [FaultKind] = FaultKind::ALL.split_at(3).1;
+}
+
+/// What came out of a run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The seed.
+    pub seed: u64,
+    /// What was drawn, in a line: replicas and modes.
+    pub setting: String,
+    /// The broken rule, if one was: which checker, and what it saw.
+    pub violation: Option<String>,
+    /// Counts of events, faults and branches reached.
+    pub figures: Figures,
+    /// How much virtual time passed, in nanoseconds.
+    pub virtual_ns: u64,
+    /// Equal for equal runs.
+    pub trace_hash: u64,
+    /// The trace, if it was asked for.
+    pub trace: Vec<String>,
+}
+
+/// Runs one world to its end, or to the first violation.
+///
+/// A panic inside the replica is a violation as well; the panic hook has printed where it happened.
+#[must_use]
+pub fn run(seed: u64, options: &Options) -> Report {
+    let mut world = world::World::new(seed, options);
+    let ended = catch_unwind(AssertUnwindSafe(|| world.run()));
+    let violation = match ended {
+        Ok(Ok(())) => None,
+        Ok(Err(violation)) => Some(violation.to_string()),
+        Err(panic) => Some(format!("panic: {}", panic_text(&*panic))),
+    };
+    Report {
+        seed,
+        setting: world.setting(),
+        violation,
+        virtual_ns: world.now_ns(),
+        trace_hash: world.trace.hash(),
+        figures: std::mem::take(&mut world.figures),
+        trace: world.into_trace(),
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    if let Some(text) = panic.downcast_ref::<String>() {
+        return text;
+    }
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .unwrap_or("without words")
+}

@@ -1,0 +1,137 @@
+//! The network: one link per ordered pair of replicas, each with its own delay, loss, duplication and
+//! order, each of which can be cut alone.
+
+use crate::event::Packet;
+use crate::figures::Figures;
+use crate::random::{Random, Span};
+
+/// How the links behave while nothing special happens to them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NetworkShape {
+    pub(crate) delay_ns: Span,
+    pub(crate) loss_ppm: u32,
+    pub(crate) duplicate_ppm: u32,
+    /// Whether a packet may overtake an earlier one.
+    pub(crate) reorder: bool,
+}
+
+/// What becomes of packets on a link that is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CutKind {
+    /// They are lost.
+    Drop,
+    /// They arrive after the link is whole again, as a retransmitting transport would have it.
+    Hold,
+}
+
+#[derive(Debug, Default)]
+struct Link {
+    cut: Option<CutKind>,
+    held: Vec<Packet>,
+    /// Extra delay of every packet while the link is slow.
+    slow_ns: u64,
+    /// No packet arrives before this, unless packets may overtake each other.
+    last_ns: u64,
+}
+
+/// A held-up link keeps this many packets.
+const HELD_MAX: usize = 1000;
+
+/// All links.
+#[derive(Debug)]
+pub(crate) struct Network {
+    replicas: usize,
+    links: Vec<Link>,
+    shape: NetworkShape,
+    random: Random,
+}
+
+impl Network {
+    pub(crate) fn new(replicas: usize, shape: NetworkShape, random: Random) -> Network {
+        let mut links = Vec::new();
+        links.resize_with(replicas * replicas, Link::default);
+        Network {
+            replicas,
+            links,
+            shape,
+            random,
+        }
+    }
+
+    pub(crate) fn reshape(&mut self, shape: NetworkShape) {
+        self.shape = shape;
+        for link in &mut self.links {
+            link.slow_ns = 0;
+        }
+    }
+
+    /// The times at which copies of `packet` arrive: none, one or two.
+    pub(crate) fn transmit(
+        &mut self,
+        now_ns: u64,
+        from: usize,
+        to: usize,
+        packet: &Packet,
+        figures: &mut Figures,
+    ) -> Vec<u64> {
+        let cut = self.link(from, to).cut;
+        if let Some(kind) = cut {
+            figures.count("packet cut off");
+            self.hold(from, to, kind, packet);
+            return Vec::new();
+        }
+        let mut copies = 1;
+        if self.random.chance(self.shape.loss_ppm) {
+            figures.count("packet lost");
+            copies = 0;
+        } else if self.random.chance(self.shape.duplicate_ppm) {
+            figures.count("packet duplicated");
+            copies = 2;
+        }
+        (0..copies)
+            .map(|_| self.arrival(now_ns, from, to))
+            .collect()
+    }
+
+    fn hold(&mut self, from: usize, to: usize, kind: CutKind, packet: &Packet) {
+        let link = self.link(from, to);
+        if kind == CutKind::Hold && link.held.len() < HELD_MAX {
+            link.held.push(packet.clone());
+        }
+    }
+
+    fn arrival(&mut self, now_ns: u64, from: usize, to: usize) -> u64 {
+        let delay = self.random.skewed(self.shape.delay_ns);
+        let reorder = self.shape.reorder;
+        let link = self.link(from, to);
+        let mut at = now_ns + delay + link.slow_ns;
+        if !reorder {
+            at = at.max(link.last_ns);
+        }
+        link.last_ns = link.last_ns.max(at);
+        at
+    }
+
+    pub(crate) fn is_cut(&mut self, from: usize, to: usize) -> bool {
+        self.link(from, to).cut.is_some()
+    }
+
+    pub(crate) fn cut(&mut self, from: usize, to: usize, kind: CutKind) {
+        self.link(from, to).cut = Some(kind);
+    }
+
+    /// Makes the link whole; returns what it held up, to be sent again.
+    pub(crate) fn heal(&mut self, from: usize, to: usize) -> Vec<Packet> {
+        let link = self.link(from, to);
+        link.cut = None;
+        std::mem::take(&mut link.held)
+    }
+
+    pub(crate) fn slow_down(&mut self, from: usize, to: usize, by_ns: u64) {
+        self.link(from, to).slow_ns = by_ns;
+    }
+
+    fn link(&mut self, from: usize, to: usize) -> &mut Link {
+        &mut self.links[from * self.replicas + to]
+    }
+}

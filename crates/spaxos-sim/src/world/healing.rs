@@ -1,0 +1,211 @@
+//! The liveness phase: a random majority is healed, what befell the others stays, and everything that
+//! the majority's clients ask for has to be answered in bounded time.
+
+use super::World;
+use crate::checkers::progress::{self, Standing};
+use crate::event::Event;
+use crate::faults::pairs;
+use crate::network::CutKind;
+use crate::violation::Checked;
+
+/// The majority that is healed, and until when it has to be done.
+#[derive(Debug)]
+pub(super) struct Healing {
+    /// The healed replicas.
+    core: Vec<usize>,
+    /// Those of them that reach a majority: clients ask these.
+    pub(super) served: Vec<usize>,
+    deadline_ns: u64,
+}
+
+/// What becomes of a replica that is not healed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It is down for good.
+    Buried,
+    /// Nothing comes in or goes out.
+    Isolated,
+    /// It speaks and does not hear.
+    Deaf,
+    /// It hears and cannot speak.
+    Mute,
+    /// Some links work.
+    Flawed,
+}
+
+/// How often the healed majority is connected only in part, with one member that reaches all.
+const HUB_PPM: u32 = 200_000;
+
+/// In election timeouts: how long the healed majority has, besides catching up.
+const ELECTIONS_MAX: u64 = 200;
+
+impl World {
+    pub(super) fn on_begin_liveness(&mut self) -> Checked {
+        let replicas = self.processes.len();
+        let mut order: Vec<usize> = (0..replicas).collect();
+        self.chance.faults.shuffle(&mut order);
+        let least = replicas / 2 + 1;
+        let healed = least + self.chance.faults.index(replicas - least + 1);
+        let (core, others) = order.split_at(healed);
+        let (core, others) = (core.to_vec(), others.to_vec());
+        let fates = self.draw_fates(&others);
+        let mut cut = self.draw_inner_cut(&core);
+        let served = reach_majority(&core, &cut, replicas);
+        cut.extend(self.draw_outer_cut(&fates));
+        self.trace.remark(self.now_ns, || {
+            format!("liveness phase: {core:?} are healed, others are {fates:?}, cut are {cut:?}")
+        });
+        self.swarm.calm();
+        self.network.reshape(self.swarm.network);
+        for process in &mut self.processes {
+            process.slow_disk_ns = 0;
+        }
+        let election_ns = self.swarm.timing.election_ns;
+        let catching_up = (self.checkers.decided().0 + 100) * election_ns / 4;
+        self.healing = Some(Healing {
+            core: core.clone(),
+            served,
+            deadline_ns: self.now_ns + ELECTIONS_MAX * election_ns + catching_up,
+        });
+        self.clients.forget_answers();
+        self.partition(&cut, CutKind::Drop);
+        self.bury(&fates)?;
+        for replica in core {
+            self.heal(replica)?;
+        }
+        for client in 0..self.swarm.clients.clients {
+            let at_ns = self.now_ns + election_ns * client as u64 / 8;
+            self.queue.schedule(at_ns, Event::Client { client });
+        }
+        self.queue
+            .schedule(self.now_ns + election_ns, Event::Inspect);
+        Ok(())
+    }
+
+    fn draw_fates(&mut self, others: &[usize]) -> Vec<(usize, Fate)> {
+        let all = [
+            Fate::Buried,
+            Fate::Buried,
+            Fate::Isolated,
+            Fate::Deaf,
+            Fate::Mute,
+            Fate::Flawed,
+        ];
+        let faults = &mut self.chance.faults;
+        others.iter().map(|at| (*at, faults.pick(&all))).collect()
+    }
+
+    /// The links between healed replicas that stay cut, in both directions: now and then some, but
+    /// none of the last one's.
+    fn draw_inner_cut(&mut self, core: &[usize]) -> Vec<(usize, usize)> {
+        let Some((_, spokes)) = core.split_last() else {
+            return Vec::new();
+        };
+        let mut cut = Vec::new();
+        if !self.chance.faults.chance(HUB_PPM) {
+            return cut;
+        }
+        self.figures.count("majority connected in part");
+        for (at, one) in spokes.iter().enumerate() {
+            for other in &spokes[at + 1..] {
+                if self.chance.faults.chance(700_000) {
+                    cut.extend([(*one, *other), (*other, *one)]);
+                }
+            }
+        }
+        cut
+    }
+
+    /// The links that stay cut because of what befell replicas outside the majority.
+    fn draw_outer_cut(&mut self, fates: &[(usize, Fate)]) -> Vec<(usize, usize)> {
+        let fate_of = |replica: usize| {
+            let found = fates.iter().find(|fate| fate.0 == replica);
+            found.map(|fate| fate.1)
+        };
+        let mut cut = Vec::new();
+        for (from, to) in pairs(self.processes.len()) {
+            let is_cut = match (fate_of(from), fate_of(to)) {
+                (Some(Fate::Isolated | Fate::Mute), _) => true,
+                (_, Some(Fate::Isolated | Fate::Deaf)) => true,
+                (Some(Fate::Flawed), _) | (_, Some(Fate::Flawed)) => self.chance.faults.coin(),
+                _ => false,
+            };
+            if is_cut {
+                cut.push((from, to));
+            }
+        }
+        cut
+    }
+
+    fn bury(&mut self, fates: &[(usize, Fate)]) -> Checked {
+        for (replica, fate) in fates {
+            if *fate == Fate::Buried {
+                self.processes[*replica].buried = true;
+                if !self.processes[*replica].is_down() {
+                    self.crash(*replica, true)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A replica of the healed majority runs and goes on running.
+    fn heal(&mut self, replica: usize) -> Checked {
+        if self.processes[replica].is_down() {
+            return self.on_restart(replica);
+        }
+        let boot = self.processes[replica].boot;
+        if let Some(running) = self.processes[replica].running_mut() {
+            running.dies_in = None;
+        }
+        self.on_resume(replica, boot)
+    }
+
+    /// Is everything answered, and does everybody agree? Then the run is over.
+    pub(super) fn on_inspect(&mut self) -> Checked {
+        let Some(healing) = &self.healing else {
+            return Ok(());
+        };
+        let unhappy = (0..self.swarm.clients.clients).find(|at| !self.clients.is_content(*at));
+        let standings: Vec<Standing<'_>> = healing
+            .core
+            .iter()
+            .map(|&at| Standing::of(at, healing.served.contains(&at), &self.processes[at]))
+            .collect();
+        let waiting = progress::waits_for(unhappy, &standings, self.checkers.decided());
+        match waiting {
+            None => self.finished = true,
+            Some(what) if self.now_ns >= healing.deadline_ns => {
+                for standing in &standings {
+                    self.trace.remark(self.now_ns, || format!("{standing}"));
+                }
+                return Err(progress::stuck(&what));
+            }
+            Some(_) => {
+                let at_ns = self.now_ns + self.swarm.timing.election_ns / 2;
+                self.queue.schedule(at_ns, Event::Inspect);
+            }
+        }
+        Ok(())
+    }
+
+    /// After the last event: every acknowledged command is in the state of the healed majority.
+    pub(super) fn check_end(&self) -> Checked {
+        let core = self.healing.iter().flat_map(|healing| &healing.core);
+        for &replica in core {
+            if let Some(running) = self.processes[replica].running() {
+                progress::keeps_all(replica, &running.machine, self.checkers.acknowledged())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The healed replicas that reach a majority over links that work in both directions.
+fn reach_majority(core: &[usize], cut: &[(usize, usize)], replicas: usize) -> Vec<usize> {
+    let reaches = |one: usize| {
+        let whole = |other: &&usize| !cut.contains(&(one, **other));
+        core.iter().filter(whole).count() > replicas / 2
+    };
+    core.iter().copied().filter(|one| reaches(*one)).collect()
+}

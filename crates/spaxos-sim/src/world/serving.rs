@@ -1,0 +1,276 @@
+//! What clients see: requests taken, rejected, executed and answered.
+
+use spaxos_core::batch::{Batch, Chunk};
+use spaxos_core::config::Dissemination;
+use spaxos_core::effect::{Execution, Input, RejectReason};
+use spaxos_core::types::Slot;
+
+use super::World;
+use crate::command::{self, COMMAND_BYTES, Command};
+use crate::event::{Event, Wake};
+use crate::process::{Read, Write};
+use crate::violation::{Checked, Violation, ensure};
+
+const NAME: &str = "answers";
+
+/// A process with this many unanswered requests gets no more.
+const REQUESTS_MAX: usize = 64;
+/// How often a client sends more than a batch can hold.
+const OVERSIZE_PPM: u32 = 5_000;
+
+impl World {
+    /// A client sends its next request to some replica.
+    pub(super) fn on_client(&mut self, client: usize) -> Checked {
+        if self.healing.is_some() && self.clients.is_content(client) {
+            return Ok(());
+        }
+        let mut pause = self.clients.random.skewed(self.clients.shape.interval_ns);
+        if self.healing.is_some() {
+            pause = pause.min(self.swarm.timing.election_ns / 4);
+        }
+        let at_ns = self.now_ns + pause.max(1);
+        self.queue.schedule(at_ns, Event::Client { client });
+        let replica = self.pick_replica();
+        let process = &self.processes[replica];
+        let boot = process.boot;
+        let Some(running) = process.running() else {
+            return Ok(());
+        };
+        let waiting = running.requests.reads.len() + running.requests.writes.len();
+        if waiting >= REQUESTS_MAX {
+            return Ok(());
+        }
+        let wake = if self.clients.random.chance(self.clients.shape.read_ppm) {
+            self.begin_read(replica, client)
+        } else {
+            self.begin_write(replica, client)
+        };
+        self.on_wake(replica, boot, wake)
+    }
+
+    fn pick_replica(&mut self) -> usize {
+        match &self.healing {
+            Some(healing) => self.clients.random.pick(&healing.served),
+            None => self.clients.random.index(self.processes.len()),
+        }
+    }
+
+    fn begin_read(&mut self, replica: usize, client: usize) -> Wake {
+        let token = self.clients.ticket();
+        let read = Read {
+            client,
+            floor: self.checkers.read_floor(),
+            target: None,
+        };
+        if let Some(running) = self.processes[replica].running_mut() {
+            running.requests.reads.insert(token, read);
+        }
+        Wake::Read { token }
+    }
+
+    fn begin_write(&mut self, replica: usize, client: usize) -> Wake {
+        let chunk_max = (self.swarm.limits.chunk_bytes_max / COMMAND_BYTES) as u64;
+        let mut count = self.clients.shape.commands_max.min(chunk_max);
+        count = 1 + self.clients.random.below(count);
+        if self.clients.random.chance(OVERSIZE_PPM) {
+            count = (self.swarm.limits.batch_bytes_max / COMMAND_BYTES) as u64 + 1;
+        }
+        let ticket = self.clients.ticket();
+        let commands = self.clients.commands(count);
+        self.checkers.on_submit(&commands);
+        let chunk = Chunk {
+            ticket,
+            requests: commands.len() as u32,
+            payload: command::encode(&commands),
+        };
+        if let Some(running) = self.processes[replica].running_mut() {
+            let write = Write { client, commands };
+            running.requests.writes.insert(ticket, write);
+        }
+        Wake::Submit { chunk }
+    }
+
+    pub(super) fn on_reject(
+        &mut self,
+        replica: usize,
+        ticket: u64,
+        reason: RejectReason,
+    ) -> Checked {
+        let running = self.processes[replica].running_mut();
+        let write = running.and_then(|running| running.requests.writes.remove(&ticket));
+        let write = write.ok_or_else(|| {
+            Violation::new(NAME, format!("{ticket} is rejected, nobody waits for it"))
+        })?;
+        let bytes = write.commands.len() * COMMAND_BYTES;
+        let oversize = bytes > self.swarm.limits.batch_bytes_max;
+        ensure(oversize || reason != RejectReason::TooLarge, NAME, || {
+            format!("{bytes} bytes are rejected as {reason:?}")
+        })?;
+        self.figures.count(match reason {
+            RejectReason::Overloaded => "reject: overloaded",
+            RejectReason::TooLarge => "reject: too large",
+            RejectReason::NoLeader => "reject: no leader",
+        });
+        self.trace.event(self.now_ns, replica, &[12, ticket], || {
+            format!("reject {ticket}: {reason:?}")
+        });
+        self.checkers.on_reject(&write.commands)
+    }
+
+    /// Nobody knows what became of a request.
+    pub(super) fn on_lost(&mut self, replica: usize, ticket: u64) {
+        self.figures.count("request lost");
+        self.trace.event(self.now_ns, replica, &[13, ticket], || {
+            format!("lost {ticket}")
+        });
+        if let Some(running) = self.processes[replica].running_mut() {
+            running.requests.writes.remove(&ticket);
+        }
+    }
+
+    /// Reads may look once what was handed out so far is applied.
+    pub(super) fn on_read_ready(&mut self, replica: usize, tokens: &[u64]) -> Checked {
+        let Some(running) = self.processes[replica].running_mut() else {
+            return Ok(());
+        };
+        let target = running.handed_out;
+        for token in tokens {
+            let read = running.requests.reads.get_mut(token);
+            let read = read.filter(|read| read.target.is_none()).ok_or_else(|| {
+                Violation::new(NAME, format!("read {token} is ready, nobody waits for it"))
+            })?;
+            read.target = Some(target);
+        }
+        self.answer_reads(replica)
+    }
+
+    fn answer_reads(&mut self, replica: usize) -> Checked {
+        let Some(running) = self.processes[replica].running_mut() else {
+            return Ok(());
+        };
+        let observed = running.machine.applied();
+        for (token, read) in running.ready_reads() {
+            self.figures.count("read answered");
+            self.trace.event(self.now_ns, replica, &[14, token], || {
+                format!("read {token} sees {observed}, must see {}", read.floor)
+            });
+            self.clients.on_answer(read.client);
+            self.checkers.on_read(read.floor, observed)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn schedule_apply(&mut self, replica: usize) {
+        let delay = self.chance.process.within(self.swarm.process.apply_ns);
+        self.wake_later(replica, self.now_ns + delay, Wake::Applied);
+    }
+
+    /// The state machine has executed one slot or several.
+    pub(super) fn on_applied(&mut self, replica: usize) -> Checked {
+        let Some(running) = self.processes[replica].running_mut() else {
+            return Ok(());
+        };
+        let waiting = running.executions.len();
+        let count = 1 + self.chance.process.index(waiting.max(1));
+        let applied: Vec<Execution> = running.executions.drain(..count.min(waiting)).collect();
+        let more = !running.executions.is_empty();
+        for execution in &applied {
+            if let Some(running) = self.processes[replica].running_mut() {
+                running.machine.apply(execution)?;
+            }
+            self.answer_writes(replica, execution)?;
+        }
+        self.answer_reads(replica)?;
+        if more {
+            self.schedule_apply(replica);
+        }
+        let Some(running) = self.processes[replica].running() else {
+            return Ok(());
+        };
+        let input = Input::Applied {
+            slot: running.machine.applied(),
+            next_expiry: running.machine.next_expiry(),
+        };
+        self.step(replica, input)
+    }
+
+    /// Answers the requests of this process that a slot executed.
+    fn answer_writes(&mut self, replica: usize, execution: &Execution) -> Checked {
+        for batch in &execution.batches {
+            for (ticket, commands) in self.own_requests(replica, batch)? {
+                self.answer(replica, ticket, &commands, execution.slot)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The requests in a batch that this process has to answer, with their tickets.
+    fn own_requests(&self, replica: usize, batch: &Batch) -> Checked<Vec<(u64, Vec<Command>)>> {
+        let process = &self.processes[replica];
+        let Some(running) = process.running() else {
+            return Ok(Vec::new());
+        };
+        let life = running.incarnation();
+        let mut own = Vec::new();
+        if !batch.origins.is_empty() {
+            let mut rest = &batch.payload[..];
+            for origin in &batch.origins {
+                let (part, behind) = rest
+                    .split_at_checked(origin.bytes as usize)
+                    .ok_or_else(|| Violation::new(NAME, "origins do not fit their batch"))?;
+                rest = behind;
+                if origin.replica == process.id && origin.incarnation == life {
+                    own.push((origin.ticket, decoded(part)?));
+                }
+            }
+            ensure(rest.is_empty(), NAME, || "a part has no origin".to_owned())?;
+            own.retain(|(ticket, _)| running.requests.writes.contains_key(ticket));
+            return Ok(own);
+        }
+        if batch.lane != process.id || batch.position.incarnation != life {
+            return Ok(own);
+        }
+        let mut rest = decoded(&batch.payload)?;
+        for (ticket, write) in &running.requests.writes {
+            if rest.is_empty() {
+                break;
+            }
+            if rest.starts_with(&write.commands) {
+                let behind = rest.split_off(write.commands.len());
+                own.push((*ticket, std::mem::replace(&mut rest, behind)));
+            } else {
+                let forwards = self.swarm.modes.dissemination == Dissemination::Leader;
+                ensure(forwards, NAME, || {
+                    format!("batch {} passes over request {ticket}", batch.position)
+                })?;
+            }
+        }
+        ensure(rest.is_empty(), NAME, || {
+            format!("batch {} holds what nobody waits for", batch.position)
+        })?;
+        Ok(own)
+    }
+
+    fn answer(&mut self, replica: usize, ticket: u64, commands: &[Command], slot: Slot) -> Checked {
+        let running = self.processes[replica].running_mut();
+        let write = running.and_then(|running| running.requests.writes.remove(&ticket));
+        let Some(write) = write else {
+            return Ok(());
+        };
+        ensure(write.commands == commands, NAME, || {
+            format!("ticket {ticket} comes back with other commands")
+        })?;
+        self.figures.add("command answered", commands.len() as u64);
+        self.trace
+            .event(self.now_ns, replica, &[15, ticket, slot.0], || {
+                format!("answer {ticket} from slot {slot}")
+            });
+        self.clients.on_answer(write.client);
+        self.checkers.on_acknowledge(commands, slot)
+    }
+}
+
+fn decoded(payload: &[u8]) -> Checked<Vec<Command>> {
+    command::decode(payload)
+        .ok_or_else(|| Violation::new(NAME, "a batch holds what no client sent"))
+}

@@ -1,0 +1,108 @@
+//! Carrying out faults.
+
+use super::World;
+use crate::event::{Event, Packet};
+use crate::faults::{self, Fault, pairs};
+use crate::network::CutKind;
+use crate::violation::Checked;
+
+impl World {
+    /// Draws the next fault, unless the faults are over.
+    pub(super) fn on_fault(&mut self) -> Checked {
+        if self.healing.is_some() {
+            return Ok(());
+        }
+        let pause = self.chance.faults.skewed(self.swarm.faults.interval_ns);
+        self.queue
+            .schedule(self.now_ns + pause.max(1), Event::Fault);
+        let replicas = self.processes.len();
+        let fault = faults::draw(&mut self.chance.faults, &self.swarm.faults, replicas);
+        match fault {
+            Some(fault) => self.inflict(fault),
+            None => Ok(()),
+        }
+    }
+
+    fn inflict(&mut self, fault: Fault) -> Checked {
+        self.trace.remark(self.now_ns, || format!("{fault:?}"));
+        match fault {
+            Fault::Crash { replicas, power } => {
+                for replica in replicas {
+                    if !self.processes[replica].is_down() {
+                        self.crash(replica, power)?;
+                    }
+                }
+            }
+            Fault::CrashInStep { replica, effects } => {
+                if let Some(running) = self.processes[replica].running_mut() {
+                    running.dies_in = Some(effects);
+                }
+            }
+            Fault::Pause { replica, for_ns } => self.pause(replica, for_ns),
+            Fault::Partition { cut, kind, for_ns } => {
+                self.figures.count("partition");
+                self.partition(&cut, kind);
+                let generation = self.partition;
+                let at_ns = self.now_ns + for_ns;
+                self.queue
+                    .schedule(at_ns, Event::HealPartition { generation });
+            }
+            Fault::SlowDisk {
+                replica,
+                by_ns,
+                for_ns,
+            } => {
+                self.figures.count("slow disk");
+                self.processes[replica].slow_disk_ns = by_ns;
+                let at_ns = self.now_ns + for_ns;
+                self.queue.schedule(at_ns, Event::HealDisk { replica });
+            }
+            Fault::SlowLink {
+                from,
+                to,
+                by_ns,
+                for_ns,
+            } => {
+                self.figures.count("slow link");
+                self.network.slow_down(from, to, by_ns);
+                let at_ns = self.now_ns + for_ns;
+                self.queue.schedule(at_ns, Event::HealLink { from, to });
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts exactly these links.
+    pub(super) fn partition(&mut self, cut: &[(usize, usize)], kind: CutKind) {
+        self.partition += 1;
+        for (from, to) in pairs(self.processes.len()) {
+            if cut.contains(&(from, to)) {
+                self.network.cut(from, to, kind);
+            } else if self.network.is_cut(from, to) {
+                self.heal_link(from, to);
+            }
+        }
+    }
+
+    /// What was held up arrives, and both ends greet each other as on a new connection.
+    fn heal_link(&mut self, from: usize, to: usize) {
+        let held: Vec<Packet> = self.network.heal(from, to);
+        for packet in held {
+            self.transmit(from, to, &packet);
+        }
+        let awake = |world: &World, at: usize| {
+            let running = world.processes[at].running();
+            running.is_some_and(|running| running.backlog.is_none())
+        };
+        if awake(self, from) {
+            self.greet(from, to, false);
+        }
+    }
+
+    pub(super) fn on_heal_partition(&mut self, generation: u64) -> Checked {
+        if generation == self.partition && self.healing.is_none() {
+            self.partition(&[], CutKind::Drop);
+        }
+        Ok(())
+    }
+}
