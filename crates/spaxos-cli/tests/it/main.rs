@@ -1,0 +1,24 @@
+//! The built binary as real processes, driven by real clients: what a user may rely on.
+//!
+//! `cluster.rs` starts, kills and continues clusters, `load.rs` writes to them and checks afterwards
+//! that every acknowledged write is there once; then one file for each promise. Clusters run one after
+//! the other, so that none of them is slow because of another.
+
+#![expect(
+    clippy::print_stderr,
+    reason = "a failed test shows what the replicas logged"
+)]
+
+mod bad_input;
+mod basics;
+mod bench;
+mod cluster;
+mod crash;
+mod disk;
+mod etcdctl;
+mod load;
+mod ports;
+mod quorum;
+mod serve;
+mod status;
+mod up;
