@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use parking_lot::Mutex;
 use spaxos_core::replica::Replica;
 use spaxos_core::types::ReplicaId;
+use spaxos_storage::{Log, LogReader};
 use spaxos_wire::WireLimits;
 use spaxos_wire::hello::fingerprint;
 use tokio::runtime::{Builder, Runtime};
@@ -19,6 +20,7 @@ use crate::effects::{Effector, LogQuestion, Published, ReadGroups, SCRATCH_BYTES
 use crate::ending::{Ended, Ending, spawn};
 use crate::error::{Fatal, StartError};
 use crate::event_loop::{EventLoop, Progress};
+use crate::executor::Executor;
 use crate::handle::{Handle, Shared};
 use crate::inbox::Inbox;
 use crate::intake::Intake;
@@ -154,21 +156,8 @@ impl Parts {
             listener: ports.peers,
             peers: self.peers,
         };
-        let log_thread = LogThread {
-            log: self.opened.log,
-            records_before: RECORDS_BEFORE,
-            queue: Arc::clone(&common.log),
-            inbox: Arc::clone(&common.inbox),
-            counters: Arc::clone(&common.counters),
-            ending: Arc::clone(&common.ending),
-        };
-        let apply_thread = ApplyThread {
-            executor: self.opened.executor,
-            queue: Arc::clone(&common.apply),
-            pending: Arc::clone(&common.pending),
-            inbox: Arc::clone(&common.inbox),
-            intake: Arc::clone(&common.intake),
-        };
+        let log_thread = common.log_thread(self.opened.log);
+        let apply_thread = common.apply_thread(self.opened.executor);
         let reading = common.reading(self.opened.reader);
         let mut node = Node {
             handle: Handle::new(Arc::clone(&shared)),
@@ -256,7 +245,28 @@ impl Common {
         }
     }
 
-    fn reading(&self, reader: spaxos_storage::LogReader) -> impl FnOnce() + Send + use<> {
+    fn log_thread(&self, log: Log) -> LogThread {
+        LogThread {
+            log,
+            records_before: RECORDS_BEFORE,
+            queue: Arc::clone(&self.log),
+            inbox: Arc::clone(&self.inbox),
+            counters: Arc::clone(&self.counters),
+            ending: Arc::clone(&self.ending),
+        }
+    }
+
+    fn apply_thread(&self, executor: Executor) -> ApplyThread {
+        ApplyThread {
+            executor,
+            queue: Arc::clone(&self.apply),
+            pending: Arc::clone(&self.pending),
+            inbox: Arc::clone(&self.inbox),
+            intake: Arc::clone(&self.intake),
+        }
+    }
+
+    fn reading(&self, reader: LogReader) -> impl FnOnce() + Send + use<> {
         let (queue, inbox) = (Arc::clone(&self.reader), Arc::clone(&self.inbox));
         let ending = Arc::clone(&self.ending);
         move || log_reader::run(&reader, &queue, &inbox, &ending)
