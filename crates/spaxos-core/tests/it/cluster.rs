@@ -162,7 +162,10 @@ impl Cluster {
             return;
         };
         let effects: Vec<Effect> = replica.step(now, input).collect();
+        let mut halted = false;
         for effect in effects {
+            assert!(!halted, "nothing follows a halt: {effect:?}");
+            halted = matches!(effect, Effect::Halt(_));
             self.carry_out(id, effect);
         }
     }

@@ -27,7 +27,12 @@ impl Describe {
         let (kind, name, text) = match effect {
             Effect::Append { record, .. } => {
                 let text = format!("append {}", self.record(record));
-                ("append", record.name(), text)
+                let name = match record {
+                    Record::Batch(_) => "AppendBatch",
+                    Record::Promise { .. } => "AppendPromise",
+                    other => other.name(),
+                };
+                ("append", name, text)
             }
             Effect::Sync => ("sync", "", "sync".to_string()),
             Effect::Send { .. } => return None,
@@ -222,11 +227,16 @@ pub(crate) fn held(held: &[Held]) -> String {
 }
 
 fn batch(batch: &Batch) -> String {
+    let origins: Vec<_> = batch
+        .origins
+        .iter()
+        .map(|origin| format!(" for r{}", origin.replica))
+        .collect();
+    let (lane, position) = (batch.lane, batch.position);
     format!(
-        "r{}@{}={}",
-        batch.lane,
-        batch.position,
-        payload(&batch.payload)
+        "r{lane}@{position}={}{}",
+        payload(&batch.payload),
+        origins.concat()
     )
 }
 

@@ -9,7 +9,8 @@ pub(crate) struct Line {
     pub(crate) node: u64,
     /// `receive`, `lose`, `append`, `sync`, `durable`, `execute`, `read`, `reject`, `lost`, `halt`.
     pub(crate) kind: &'static str,
-    /// Of a message or record its name, else empty.
+    /// Of a message or record its name, else empty. The records that are named as messages are, are
+    /// `AppendBatch` and `AppendPromise` here.
     pub(crate) name: &'static str,
     pub(crate) text: String,
 }
