@@ -102,7 +102,8 @@ pub(crate) fn batch_cost_bytes(payload: &[u8], origins: &[Origin]) -> u64 {
 /// The fixed part of [`Batch::cost_bytes`]: a no-op is not free.
 pub const BATCH_HEAD_BYTES: u64 = 64;
 
-const ORIGIN_BYTES: u64 = 32;
+/// What an origin adds to it.
+pub(crate) const ORIGIN_BYTES: u64 = 32;
 
 fn content_checksum(requests: u32, payload: &[u8], origins: &[Origin]) -> u64 {
     if origins.is_empty() {

@@ -1,5 +1,6 @@
 //! How a replica is set up: who the members are, which variant of the protocol runs, and every limit.
 
+use crate::batch::{BATCH_HEAD_BYTES, ORIGIN_BYTES};
 use crate::types::ReplicaId;
 
 /// Everything that a replica is told at its start.
@@ -160,10 +161,10 @@ pub struct Limits {
     pub cache_bytes_max: u64,
     /// Executed slots kept in memory for peers that lag a little.
     pub cache_slots_max: usize,
-    /// Live incarnations of one lane.
+    /// Live incarnations of one lane before a newer one is taken.
     pub incarnations_max: usize,
-    /// Batches held of one lane beyond what is executed, in bytes; more are refused until some are
-    /// executed.
+    /// Batches held of one lane beyond what is executed, in bytes, counted up to the incarnation in
+    /// question; more are refused until some are executed, unless the log orders them.
     pub held_bytes_max: u64,
     /// Batches sent in answer to one fetch.
     pub fetch_bytes_max: u64,
@@ -228,7 +229,7 @@ impl Limits {
         if self.batch_bytes_max > u32::MAX as usize / 2 {
             return Err("a batch must fit into a frame");
         }
-        let batch = self.batch_bytes_max as u64 + crate::batch::BATCH_HEAD_BYTES;
+        let batch = self.batch_bytes_max as u64 + BATCH_HEAD_BYTES + ORIGIN_BYTES;
         if self.lane_bytes_max < batch {
             return Err("a lane must have room for one batch");
         }

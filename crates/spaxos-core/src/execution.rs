@@ -12,6 +12,7 @@ use crate::config::Limits;
 use crate::cut::{Cut, Order, Value};
 use crate::dissemination::batch_store::{BatchStore, Holding};
 use crate::effect::Execution;
+use crate::planted::planted;
 use crate::types::{LogTime, ReplicaId, Slot};
 
 /// How many slots' hashes are remembered, to compare with peers.
@@ -164,6 +165,10 @@ fn interleave(cut: &Cut, store: &BatchStore) -> Vec<Arc<Batch>> {
         .map(|&(lane, entry)| store.ordered_by(lane, entry))
         .collect();
     let mut batches = Vec::new();
+    if planted!(InterleavedByOwnLane) {
+        let turn = store.held(true).len() % lanes.len().max(1);
+        lanes.rotate_left(turn);
+    }
     loop {
         let before = batches.len();
         for lane in &mut lanes {

@@ -31,9 +31,9 @@
 //! let life = Life { incarnation: Incarnation(1), nonce: 42 };
 //! let recovered = Recovery::new(&config).finish(life);
 //! let mut replica = Replica::new(config, recovered, 7, Time(0));
-//! let due = replica.deadline().expect("a lone replica wants to lead");
+//! let due = replica.deadline().expect("an incarnation begins with a batch");
 //! let effects: Vec<Effect> = replica.step(due, Input::Timer).collect();
-//! assert!(effects.iter().any(|effect| matches!(effect, Effect::Sync)));
+//! assert!(effects.iter().any(|effect| matches!(effect, Effect::Append { .. })));
 //! ```
 
 pub mod batch;
@@ -45,6 +45,10 @@ mod execution;
 mod forwarding;
 pub mod message;
 mod ordering;
+#[cfg(planted)]
+pub mod planted;
+#[cfg(not(planted))]
+mod planted;
 mod reads;
 pub mod record;
 pub mod recovery;

@@ -4,6 +4,7 @@
 //! here. Limits: waiting reads; one round at a time. Invariants: a round answers only reads that had
 //! arrived before it began; each attempt has a nonce of its own; answers to older ones are dropped.
 
+use crate::planted::planted;
 use crate::types::{Ballot, Incarnation, LaneMap, ReplicaId, Sequence, Slot, Time};
 
 /// Reads that wait for one slot.
@@ -69,7 +70,10 @@ impl Reads {
             return false;
         }
         self.count += 1;
-        self.waiting.push(token);
+        match &mut self.round {
+            Some(round) if planted!(ReadJoinsRound) => round.tokens.push(token),
+            _ => self.waiting.push(token),
+        }
         true
     }
 

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
+use crate::planted::planted;
 use crate::types::LogTime;
 
 /// The bounds of the session table; the same on all members.
@@ -152,6 +153,9 @@ impl SessionTable {
         let at = usize::try_from(above).unwrap_or(usize::MAX);
         if let Some(Some(answer)) = session.answers.get(at) {
             return Admission::Answered(answer.clone());
+        }
+        if planted!(SessionHighestSequence) && at < session.answers.len() {
+            return Admission::Answered(Bytes::new());
         }
         let in_window = above < self.limits.window_max;
         if in_window && session.answer_bytes < self.limits.answer_bytes_max {

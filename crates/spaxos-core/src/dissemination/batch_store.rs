@@ -12,6 +12,7 @@ use crate::batch::Batch;
 use crate::config::Limits;
 use crate::cut::{Cut, CutEntry};
 use crate::message::Held;
+use crate::planted::planted;
 use crate::types::{Incarnation, LaneMap, Lsn, Position, ReplicaId, Sequence};
 
 /// What becomes of a batch that comes in.
@@ -57,6 +58,7 @@ struct Run {
     durable: Sequence,
     /// The records of the batches behind `durable`, in order.
     undurable: VecDeque<Lsn>,
+    bytes: u64,
 }
 
 impl Run {
@@ -68,6 +70,7 @@ impl Run {
             batches: VecDeque::new(),
             durable: Sequence(0),
             undurable: VecDeque::new(),
+            bytes: 0,
         }
     }
 
@@ -94,7 +97,6 @@ struct Lane {
     executed: CutEntry,
     /// Live incarnations, in order; the executed one is among them once there is one.
     runs: Vec<Run>,
-    held_bytes: u64,
     /// Executed batches, in order.
     cache: VecDeque<Arc<Batch>>,
     cache_bytes: u64,
@@ -105,6 +107,16 @@ struct Lane {
 impl Lane {
     fn run(&self, incarnation: Incarnation) -> Option<&Run> {
         self.runs.iter().find(|run| run.incarnation == incarnation)
+    }
+
+    /// The bytes of an incarnation and the older ones. Newer ones never stand in the way of what must
+    /// be ordered before them.
+    fn bytes_up_to(&self, incarnation: Incarnation) -> u64 {
+        let older = self
+            .runs
+            .iter()
+            .filter(|run| run.incarnation <= incarnation);
+        older.map(|run| run.bytes).sum()
     }
 
     fn cached(&self, position: Position) -> Option<&Arc<Batch>> {
@@ -167,9 +179,9 @@ impl BatchStore {
         if !batch.continues(digest) {
             return Fit::Forked;
         }
-        if lane.held_bytes + batch.cost_bytes() > self.held_bytes_max
-            || !self.has_room(batch.lane, position.incarnation)
-        {
+        let room = self.has_room(batch.lane, position.incarnation);
+        let bytes = lane.bytes_up_to(position.incarnation) + batch.cost_bytes();
+        if bytes > self.held_bytes_max || !room {
             return Fit::Full;
         }
         Fit::Next
@@ -177,7 +189,8 @@ impl BatchStore {
 
     /// Whether the next batch of an incarnation would be refused for want of room, unless it is needed.
     pub(crate) fn is_full(&self, lane: ReplicaId, incarnation: Incarnation) -> bool {
-        let bytes = self.lanes.get(lane).map_or(0, |lane| lane.held_bytes);
+        let known = self.lanes.get(lane);
+        let bytes = known.map_or(0, |lane| lane.bytes_up_to(incarnation));
         bytes >= self.held_bytes_max || !self.has_room(lane, incarnation)
     }
 
@@ -196,13 +209,20 @@ impl BatchStore {
         {
             lane.runs.insert(at, Run::new(incarnation));
         }
+        if planted!(OldIncarnationDroppedEarly) {
+            let newest = lane.runs.len() - 1;
+            for old in &mut lane.runs[..newest] {
+                old.batches.clear();
+                old.bytes = 0;
+            }
+        }
         let run = &mut lane.runs[at];
         assert_eq!(
             batch.position.sequence,
             run.end().next(),
             "a lane is stored without gap"
         );
-        lane.held_bytes += batch.cost_bytes();
+        run.bytes += batch.cost_bytes();
         if lsn.0 == 0 {
             run.durable = batch.position.sequence;
         } else {
@@ -215,6 +235,21 @@ impl BatchStore {
     pub(crate) fn stop_lane(&mut self, lane: ReplicaId) {
         if let Some(lane) = self.lanes.get_mut(lane) {
             lane.stopped = true;
+        }
+    }
+
+    /// The planted bug that invariant 3 is about.
+    #[cfg(planted)]
+    pub(crate) fn replace(&mut self, batch: Arc<Batch>) {
+        let position = batch.position;
+        let lane = self.lanes.get_mut(batch.lane);
+        let mut runs = lane.into_iter().flat_map(|lane| &mut lane.runs);
+        if let Some(run) = runs.find(|run| run.incarnation == position.incarnation) {
+            let at = position.sequence.0.checked_sub(run.base.0 + 1);
+            let at = at.and_then(|at| usize::try_from(at).ok());
+            if let Some(stored) = at.and_then(|at| run.batches.get_mut(at)) {
+                *stored = batch;
+            }
         }
     }
 
@@ -269,10 +304,16 @@ impl BatchStore {
         if entry.position <= executed.position {
             return Holding::Held;
         }
+        if planted!(HoldingAcrossIncarnations) {
+            let reaches = |run: &Run| run.end() >= entry.position.sequence;
+            if lane.runs.iter().any(reaches) {
+                return Holding::Held;
+            }
+        }
         let run = lane.run(entry.position.incarnation);
         let digest = run.and_then(|run| run.digest_at(entry.position.sequence));
         match digest {
-            Some(digest) if digest == entry.digest => Holding::Held,
+            Some(digest) if digest == entry.digest || planted!(DigestNotCompared) => Holding::Held,
             Some(_) => Holding::Forked,
             None => Holding::Missing,
         }
@@ -297,14 +338,16 @@ impl BatchStore {
         let lane = self.lanes.get(lane)?;
         let mut runs = lane.runs.iter();
         let run = runs.find(|run| match run.incarnation.cmp(&from.incarnation) {
-            std::cmp::Ordering::Less => false,
+            std::cmp::Ordering::Less => {
+                planted!(OldIncarnationNotClosed) && !run.batches.is_empty()
+            }
             std::cmp::Ordering::Equal => run.end() > from.sequence,
             std::cmp::Ordering::Greater => run.end().0 > 0,
         })?;
         let start = if run.incarnation == from.incarnation {
             from.sequence
         } else {
-            Sequence(0)
+            run.base
         };
         let end = run.end().min(cap(run.incarnation));
         let mut bytes = 0;
@@ -347,23 +390,21 @@ impl BatchStore {
         }
         lane.executed = entry;
         for run in &mut lane.runs {
-            if run.incarnation < entry.position.incarnation {
-                let void: u64 = run.batches.iter().map(|batch| batch.cost_bytes()).sum();
-                lane.held_bytes -= void;
-            } else if run.incarnation == entry.position.incarnation {
+            if run.incarnation == entry.position.incarnation {
                 while run.base < entry.position.sequence {
                     let batch = run.batches.pop_front().expect("what is executed is held");
                     run.base = run.base.next();
                     run.base_digest = batch.digest;
-                    lane.held_bytes -= batch.cost_bytes();
+                    run.bytes -= batch.cost_bytes();
                     lane.cache_bytes += batch.cost_bytes();
                     lane.cache.push_back(batch);
                 }
                 assert_eq!(run.base_digest, entry.digest, "invariant 3: one content");
             }
         }
+        let keeps = planted!(OldIncarnationNotClosed);
         lane.runs
-            .retain(|run| run.incarnation >= entry.position.incarnation);
+            .retain(|run| keeps || run.incarnation >= entry.position.incarnation);
         while lane.cache_bytes > cache_bytes_max {
             let oldest = lane.cache.pop_front().expect("bytes are of batches");
             lane.cache_bytes -= oldest.cost_bytes();
@@ -382,8 +423,9 @@ impl BatchStore {
     pub(crate) fn has_room(&self, lane: ReplicaId, incarnation: Incarnation) -> bool {
         let lane = self.lanes.get(lane);
         lane.is_some_and(|lane| {
-            !lane.stopped
-                && (lane.run(incarnation).is_some() || lane.runs.len() < self.incarnations_max)
+            let older = lane.runs.iter().filter(|run| run.incarnation < incarnation);
+            let known = lane.run(incarnation).is_some();
+            !lane.stopped && (known || older.count() < self.incarnations_max)
         })
     }
 

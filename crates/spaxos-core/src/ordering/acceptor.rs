@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use crate::cut::Value;
 use crate::ordering::slots::{Learned, SlotLog};
+use crate::planted::planted;
 use crate::types::{Ballot, Lsn, Slot};
 
 /// The tail of an adopted log that is no longer the one followed.
@@ -170,7 +171,8 @@ impl Acceptor {
     /// nothing is concluded from how things were when a proposal came.
     pub(crate) fn next_vote(&self, log: &SlotLog, holds: impl Fn(Slot) -> bool) -> NextVote {
         let view = log.view();
-        if view == Ballot::default() || view < self.promised {
+        let outdated = view < self.promised && !planted!(PromiseNotCheckedAgain);
+        if view == Ballot::default() || outdated {
             return NextVote::Nothing;
         }
         if view != self.adopted {
@@ -191,12 +193,16 @@ impl Acceptor {
 
     /// The followed log is adopted up to `last`, in one record: the first vote in its ballot.
     pub(crate) fn adopt(&mut self, ballot: Ballot, last: Slot) {
-        assert!(ballot >= self.promised, "no vote below the promise");
+        let unchecked = planted!(PromiseNotCheckedAgain);
+        assert!(
+            ballot >= self.promised || unchecked,
+            "no vote below the promise"
+        );
         assert!(
             ballot > self.adopted,
             "adopted ballots never go back (invariant 6)"
         );
-        self.promised = ballot;
+        self.promised = self.promised.max(ballot);
         self.adopted = ballot;
         self.logged = last;
         self.voted = self.logged;
@@ -206,7 +212,11 @@ impl Acceptor {
     /// One more slot of the adopted log is voted for.
     pub(crate) fn vote(&mut self, slot: Slot) {
         assert_eq!(slot, self.voted.next(), "votes are cumulative");
-        assert!(self.adopted >= self.promised, "no vote below the promise");
+        let unchecked = planted!(PromiseNotCheckedAgain);
+        assert!(
+            self.adopted >= self.promised || unchecked,
+            "no vote below the promise"
+        );
         self.voted = slot;
         self.logged = self.logged.max(slot);
     }

@@ -2,6 +2,7 @@
 
 use crate::cut::Cut;
 use crate::ordering::proposer::LogClock;
+use crate::planted::planted;
 use crate::types::{Ballot, Incarnation, LaneMap, ReplicaId, Sequence, Slot, Time};
 
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +72,7 @@ impl Leading {
         let Some(follower) = self.followers.get_mut(peer) else {
             return false;
         };
-        let new = (incarnation, ticket) > follower.forwarded;
+        let new = (incarnation, ticket) > follower.forwarded || planted!(ForwardTakenTwice);
         follower.forwarded = follower.forwarded.max((incarnation, ticket));
         new
     }
@@ -104,7 +105,7 @@ impl Leading {
         let stuck = self
             .oldest_open
             .is_some_and(|(_, since)| now.since(since) >= election_ns);
-        heard < quorum || stuck
+        heard < quorum || (stuck && !planted!(StuckLeaderStays))
     }
 
     /// When something is due: the next heartbeat, or stepping down if nothing is heard or decided.

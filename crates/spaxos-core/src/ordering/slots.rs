@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 
 use crate::config::Limits;
 use crate::cut::Value;
+use crate::planted::planted;
 use crate::types::{Ballot, Slot};
 
 /// What became of slots that came in.
@@ -138,10 +139,15 @@ impl SlotLog {
             Followed::Yes,
             "compared before"
         );
+        let kept = Slot(first.0 + values.len() as u64);
+        let rest = self
+            .range(kept, self.last())
+            .filter(|_| planted!(TailReplacedInPart));
         self.truncate_after(self.decided);
         let known = self.decided.next().0 - first.0;
         let known = usize::try_from(known).expect("within one message");
         self.values.extend(values[known..].iter().cloned());
+        self.values.extend(rest.into_iter().flatten());
         self.view = ballot;
         self.highest_view = ballot;
         self.adopt_last = self.last();
@@ -190,7 +196,8 @@ impl SlotLog {
         if learned != Learned::Same {
             self.truncate_after(self.decided);
             self.values.push_back(value.clone());
-            if learned == Learned::Replaced || source != self.view {
+            let elsewhere = learned == Learned::Replaced || source != self.view;
+            if elsewhere && !planted!(ViewOutlivesLearning) {
                 self.leave_view();
             }
         }

@@ -1,5 +1,6 @@
 //! Counting votes: one number per member, of one ballot only.
 
+use crate::planted::planted;
 use crate::types::{Ballot, LaneMap, ReplicaId, Slot};
 
 /// The votes of the highest ballot in which any was heard.
@@ -28,7 +29,11 @@ impl Tally {
         }
         if ballot > self.ballot {
             self.ballot = ballot;
-            for (_, vote) in self.votes.iter_mut() {
+            for (_, vote) in self
+                .votes
+                .iter_mut()
+                .filter(|_| !planted!(VotesOfBallotsAdded))
+            {
                 *vote = None;
             }
         }
@@ -50,7 +55,8 @@ impl Tally {
         }
         let mut votes: Vec<_> = self.votes.iter().map(|(_, vote)| *vote).collect();
         votes.sort_unstable_by(|a, b| b.cmp(a));
-        votes[self.quorum - 1].unwrap_or_default()
+        let short = usize::from(planted!(QuorumOneShort) && self.quorum > 1);
+        votes[self.quorum - 1 - short].unwrap_or_default()
     }
 }
 

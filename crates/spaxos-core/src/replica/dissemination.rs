@@ -7,6 +7,7 @@ use crate::config::Dissemination;
 use crate::dissemination::batch_store::Fit;
 use crate::effect::{Effect, LogQuery, RejectReason};
 use crate::message::Body;
+use crate::planted::planted;
 use crate::replica::Replica;
 use crate::types::{Ballot, Incarnation, Lsn, Position, ReplicaId, Sequence, Slot};
 
@@ -129,6 +130,7 @@ impl Replica {
         let own = lane == self.id && position.incarnation >= self.life.incarnation;
         match self.store.fit(&batch) {
             _ if own => self.dropped += 1,
+            Fit::Full if planted!(NeededBatchRefused) => self.dropped += 1,
             Fit::Full if !self.is_needed(lane, position) => self.dropped += 1,
             Fit::Next | Fit::Full => {
                 let bytes = batch.cost_bytes();
@@ -142,6 +144,8 @@ impl Replica {
                 self.fetcher.want(lane, position, end, self.now);
             }
             Fit::Refused => self.dropped += 1,
+            #[cfg(planted)]
+            Fit::Forked if planted!(StoredBatchReplaced) => self.store.replace(batch),
             Fit::Forked => {
                 self.dropped += 1;
                 self.store.stop_lane(lane);
@@ -216,6 +220,9 @@ impl Replica {
     /// Whom to ask: the leader first, then the lane's owner, then others; those whose acks show it
     /// before those whose acks do not. Each attempt asks the next.
     fn holder_of(&self, lane: ReplicaId, from: Position, attempt: u32) -> Option<ReplicaId> {
+        if planted!(FetchFromOwnerOnly) {
+            return Some(lane).filter(|&lane| lane != self.id);
+        }
         let leader = self.log.view().replica;
         let mut peers = self.peers.clone();
         peers.sort_by_key(|&peer| {
@@ -268,7 +275,12 @@ impl Replica {
     /// those whose slot may never be decided.
     pub(super) fn serve_reads(&mut self) {
         let next = self.batcher.closed().next();
-        if self.reads.strand(self.log.view(), self.log.last(), next) {
+        let view = if planted!(ReadWaitsForever) {
+            Ballot::default()
+        } else {
+            self.log.view()
+        };
+        if self.reads.strand(view, self.log.last(), next) {
             self.batcher.want_no_op();
         }
         let own = self.batcher.ordered();
@@ -291,7 +303,11 @@ impl Replica {
     pub(super) fn read_answer(&self) -> (Slot, Ballot) {
         let highest = self.acceptor.highest();
         let decided = self.log.decided();
-        if decided >= highest.slot {
+        if planted!(ReadAsksExecuted) {
+            return (self.executor.executed(), self.log.highest_view());
+        }
+        let current = highest.ballot == self.log.view() || !planted!(ReadAsksCurrentBallot);
+        if decided >= highest.slot || !current {
             (decided, self.log.highest_view())
         } else {
             (highest.slot, highest.ballot)

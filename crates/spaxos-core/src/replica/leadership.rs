@@ -9,6 +9,7 @@ use crate::ordering::election::{PreCandidate, Role};
 use crate::ordering::leading::Leading;
 use crate::ordering::proposer::{LogClock, proposed_cut};
 use crate::ordering::slots::Followed;
+use crate::planted::planted;
 use crate::record::Record;
 use crate::replica::Replica;
 use crate::replica::ordering::is_sane;
@@ -102,6 +103,9 @@ impl Replica {
             round: self.next_round(),
             replica: self.id,
         };
+        let promised = self.acceptor.promised();
+        let reused = planted!(BallotReused) && promised.replica == self.id;
+        let ballot = if reused { promised } else { ballot };
         self.election.on_round(ballot.round);
         self.acceptor.promise(ballot);
         let own = self.append(Record::Promise { ballot });
@@ -158,7 +162,9 @@ impl Replica {
             self.election.on_heard(None, self.now);
         }
         let promise = self.promise_for(ballot, decided);
-        self.send_one(from, Body::Promise(promise), self.disk.appended);
+        let early = planted!(PromiseBeforeSync);
+        let after = if early { Lsn(0) } else { self.disk.appended };
+        self.send_one(from, Body::Promise(promise), after);
         self.disk.sync_now |= self.disk.appended > self.disk.asked;
     }
 
@@ -168,13 +174,19 @@ impl Replica {
         let first = decided.max(candidate_decided).next();
         let skip = usize::try_from(first.0 - decided.next().0).unwrap_or(usize::MAX);
         let tail = self.acceptor.tail(&self.log).into_iter().skip(skip);
+        let mut tail: Vec<_> = tail.take(self.config.limits.message_slots_max).collect();
+        let mut last = self.acceptor.logged();
+        if planted!(PromiseLeavesOutHanded) {
+            last = last.min(self.acceptor.durable().slot).max(decided);
+            tail.truncate(usize::try_from((last.0 + 1).saturating_sub(first.0)).unwrap_or(0));
+        }
         Promise {
             ballot,
             adopted: self.acceptor.adopted(),
-            last: self.acceptor.logged(),
+            last,
             decided,
             first,
-            tail: tail.take(self.config.limits.message_slots_max).collect(),
+            tail,
         }
     }
 
@@ -225,11 +237,21 @@ impl Replica {
                 continue;
             }
             count += 1;
-            let rank = |promise: &Promise| (promise.adopted, promise.last);
+            let rank = |promise: &Promise| match promise.adopted {
+                _ if planted!(LongestLogPreferred) => (Ballot::default(), promise.last),
+                adopted => (adopted, promise.last),
+            };
             if best.is_none_or(|best| rank(promise) > rank(best)) {
                 best = Some(promise);
             }
         }
+        let best = best.map(|best| {
+            if planted!(OwnLogPreferred) {
+                &own
+            } else {
+                best
+            }
+        });
         let Some(best) = best.filter(|_| count >= self.quorum) else {
             return;
         };
@@ -245,6 +267,9 @@ impl Replica {
         let reaches = promise.first.0 + promise.tail.len() as u64 > promise.last.0;
         if promise.decided > decided || promise.first > decided.next() || !reaches {
             return false;
+        }
+        if planted!(PromiseCountedEarly) {
+            return true;
         }
         let executed = self.executor.executed();
         let holds = |value: &Value| {
@@ -277,6 +302,11 @@ impl Replica {
         let open = (executed.0 + 1..=self.log.last().0).filter_map(|slot| self.log.get(Slot(slot)));
         let proposed = proposed_cut(self.executor.effective(), open.clone());
         let last_time = open.map(|value| value.log_time).max().unwrap_or(LogTime(0));
+        let last_time = if planted!(LogTimeOfExecuted) {
+            LogTime(0)
+        } else {
+            last_time
+        };
         let clock = LogClock::new(last_time.max(self.executor.log_time()), self.now);
         let mut leading = Leading::new(ballot, clock, proposed, &self.peers, self.now);
         leading.sent = self.batcher.ordered();
@@ -312,7 +342,7 @@ impl Replica {
         let Some(leading) = self.election.leading_mut() else {
             return;
         };
-        if !leading.is_stuck(peer, vote) {
+        if !leading.is_stuck(peer, vote) || planted!(NothingSentAgain) {
             return;
         }
         let Some(vote) = vote else {

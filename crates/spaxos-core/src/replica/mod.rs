@@ -24,6 +24,7 @@ use crate::ordering::acceptor::Acceptor;
 use crate::ordering::election::{Election, Role};
 use crate::ordering::slots::SlotLog;
 use crate::ordering::tally::Tally;
+use crate::planted::planted;
 use crate::reads::Reads;
 use crate::record::Life;
 use crate::recovery::Recovered;
@@ -313,7 +314,7 @@ impl Replica {
         };
         let newer = known.incarnation > self.life.incarnation;
         let twin = known.incarnation == self.life.incarnation && known.nonce != self.life.nonce;
-        if newer || twin {
+        if (newer || twin) && !planted!(ReplacedGoesOn) {
             self.halt(HaltReason::Replaced { peer, known });
             return;
         }

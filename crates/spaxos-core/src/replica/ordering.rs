@@ -11,6 +11,7 @@ use crate::message::Body;
 use crate::ordering::acceptor::NextVote;
 use crate::ordering::proposer::next_cut;
 use crate::ordering::slots::{Followed, Learned};
+use crate::planted::planted;
 use crate::record::Record;
 use crate::replica::Replica;
 use crate::types::{Ballot, Lsn, Position, ReplicaId, Sequence, Slot, Time};
@@ -42,7 +43,8 @@ impl Replica {
     /// Slot `slot` was decided just now: the log on disk learns its value if it has another or none.
     fn note_decided(&mut self, slot: Slot, learned: Learned) {
         let value = self.log.get(slot).expect("decided values are known");
-        if self.acceptor.on_decided(slot, value, learned) {
+        let unknown = self.acceptor.on_decided(slot, value, learned);
+        if unknown && !planted!(DecidedSlotNotLogged) {
             let value = value.clone();
             self.append(Record::DecidedSlot { slot, value });
         }
@@ -219,7 +221,8 @@ impl Replica {
             let (log, store, executed) = (&self.log, &self.store, self.executor.executed());
             let holds = |slot: Slot| {
                 let value = log.get(slot);
-                slot <= executed
+                planted!(VoteBeforeHolding)
+                    || slot <= executed
                     || value.is_some_and(|value| {
                         value.is_stable() || value.cut().is_none_or(|cut| store.holds(cut))
                     })
@@ -272,14 +275,19 @@ impl Replica {
         let lsn = self.disk.appended;
         let vote = self.acceptor.handed(lsn);
         self.disk.sync_now = lsn > self.disk.asked;
+        let after = if planted!(VoteBeforeSync) {
+            Lsn(0)
+        } else {
+            lsn
+        };
         let body = Body::Accepted {
             ballot: vote.ballot,
             slot: vote.slot,
         };
         match self.config.modes.votes {
-            Votes::All => self.send_all(body, lsn),
+            Votes::All => self.send_all(body, after),
             Votes::Leader if vote.ballot.replica != self.id => {
-                self.send_one(vote.ballot.replica, body, lsn);
+                self.send_one(vote.ballot.replica, body, after);
             }
             Votes::Leader => {}
         }
@@ -288,7 +296,13 @@ impl Replica {
 
     /// Own votes count once they are durable.
     pub(super) fn take_durable_votes(&mut self) {
-        if let Some(vote) = self.acceptor.on_durable(self.disk.durable) {
+        let early = planted!(OwnVoteBeforeSync);
+        let lsn = if early {
+            self.disk.appended
+        } else {
+            self.disk.durable
+        };
+        if let Some(vote) = self.acceptor.on_durable(lsn) {
             self.tally.record(self.id, vote.ballot, vote.slot);
         }
     }

@@ -6,6 +6,7 @@ use crate::batch::Batch;
 use crate::config::{Dissemination, Propose};
 use crate::effect::{Effect, Recipients};
 use crate::message::{Body, Header, Message};
+use crate::planted::planted;
 use crate::record::Record;
 use crate::replica::Replica;
 use crate::types::{Lsn, ReplicaId};
@@ -98,13 +99,14 @@ impl Replica {
             after <= self.disk.appended,
             "nothing waits for what is not appended"
         );
+        let appended = (after == self.disk.appended && after.0 > 0) || planted!(AckBeforeSync);
         let header = Header {
             ballot: self.log.view(),
             decided: self.log.decided(),
             executed: self.executor.executed(),
             executed_hash: self.executor.hash(),
             // What leaves once the last record is durable may ack everything before it.
-            held: self.store.held(after == self.disk.appended && after.0 > 0),
+            held: self.store.held(appended),
         };
         let message = Message { header, body };
         self.effects.push(Effect::Send { to, message, after });
