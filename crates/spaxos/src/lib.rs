@@ -42,4 +42,6 @@ pub use spaxos_core::effect::HaltReason;
 pub use spaxos_core::sessions::SessionLimits;
 pub use spaxos_core::status::{Role, Status};
 pub use spaxos_core::types::{LogTime, ReplicaId, Slot};
+/// The log and its disks: for tests that hand a node a disk of their own.
+pub use spaxos_storage as storage;
 pub use state_machine::{Context, StateMachine};

@@ -1,5 +1,6 @@
 //! Nodes in one process, over loopback.
 
+mod bad_input;
 mod clients;
 mod cluster;
 mod replication;
