@@ -70,6 +70,7 @@ const RULES: &[Rule] = &[
         "protocol rules have one number each",
         documents::rule_numbers,
     ),
+    ("protocol rules have tests", documents::rules_tested),
     ("all dependencies are explained", documents::dependencies),
     (
         "the README's commands are the ones that CI runs",

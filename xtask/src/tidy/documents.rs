@@ -6,6 +6,7 @@ use super::Finding;
 use super::workspace::Workspace;
 
 const PROTOCOL: &str = "docs/protocol.md";
+const TESTING: &str = "docs/testing.md";
 const DEPENDENCIES: &str = "docs/adr/dependencies.md";
 
 /// Every kind of message stands in the protocol page's table, and nothing else does.
@@ -47,34 +48,49 @@ pub(super) fn dependencies(workspace: &Workspace) -> Vec<Finding> {
     )
 }
 
-/// A rule of the protocol has a number of its own, and tests name only rules that exist.
+/// A rule of the protocol has a number of its own, and scripts name only rules that exist.
 pub(super) fn rule_numbers(workspace: &Workspace) -> Vec<Finding> {
-    let mut defined: BTreeMap<String, usize> = BTreeMap::new();
-    for line in workspace.text(PROTOCOL).lines() {
-        if let Some(rule) = defined_rule(line) {
-            *defined.entry(rule).or_default() += 1;
-        }
-    }
+    let rules = defined_rules(workspace);
     let mut findings = Vec::new();
-    if defined.is_empty() {
+    if rules.is_empty() {
         findings.push(Finding::new(PROTOCOL, "has no numbered rules"));
     }
-    for (rule, _) in defined.iter().filter(|entry| *entry.1 > 1) {
+    for (rule, _) in rules.iter().filter(|entry| *entry.1 > 1) {
         findings.push(Finding::new(
             PROTOCOL,
             format!("rule {rule} is there twice"),
         ));
     }
-    let scripts = workspace
-        .files
-        .iter()
-        .filter(|file| file.0.ends_with(".script"));
-    for (path, file) in scripts {
-        for rule in named_rules(&file.text) {
-            if !defined.contains_key(&rule) {
-                let text = format!("names rule {rule}, which {PROTOCOL} does not have");
-                findings.push(Finding::new(path, text));
-            }
+    for (path, rule) in scripted_rules(workspace) {
+        if !rules.contains_key(&rule) {
+            let text = format!("names rule {rule}, which {PROTOCOL} does not have");
+            findings.push(Finding::new(path, text));
+        }
+    }
+    findings
+}
+
+/// Every rule of the protocol has a script that names it, or a row in the table of other tests.
+pub(super) fn rules_tested(workspace: &Workspace) -> Vec<Finding> {
+    let scripted: BTreeSet<String> = scripted_rules(workspace).map(|found| found.1).collect();
+    let mut elsewhere = BTreeSet::new();
+    let mut findings = Vec::new();
+    for line in section(workspace.text(TESTING), "Rules that no script shows") {
+        let cells: Vec<&str> = line.split('`').collect();
+        let [before, path, _, test, ..] = cells.as_slice() else {
+            continue;
+        };
+        if !workspace.text(path).contains(&format!("fn {test}(")) {
+            findings.push(Finding::new(
+                TESTING,
+                format!("{path} has no test `{test}`"),
+            ));
+        }
+        elsewhere.extend(rules_in(before));
+    }
+    for rule in defined_rules(workspace).into_keys() {
+        if !scripted.contains(&rule) && !elsewhere.contains(&rule) {
+            findings.push(Finding::new(PROTOCOL, format!("rule {rule} has no test")));
         }
     }
     findings
@@ -117,35 +133,53 @@ fn kind_names(source: &str, header: &str) -> BTreeSet<String> {
 
 /// The `names` in the first cells of the tables below the heading `title`.
 fn table(workspace: &Workspace, page: &str, title: &str) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
+    let rows = section(workspace.text(page), title);
+    let names = rows.filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    names.map(|(name, _)| String::from(name)).collect()
+}
+
+/// The lines between the heading `title` and the next one.
+fn section<'a>(page: &'a str, title: &'a str) -> impl Iterator<Item = &'a str> {
     let mut inside = false;
-    for line in workspace.text(page).lines() {
+    page.lines().filter(move |line| {
         if line.starts_with('#') {
             inside = line.trim_start_matches('#').trim() == title;
         }
-        let cell = line.strip_prefix("| `").and_then(|l| l.split_once('`'));
-        if let (true, Some((name, _))) = (inside, cell) {
-            names.insert(String::from(name));
+        inside
+    })
+}
+
+/// The numbers of the protocol's rules, with how often each is there. A rule is defined by a
+/// paragraph or list item that begins with its number in bold.
+fn defined_rules(workspace: &Workspace) -> BTreeMap<String, usize> {
+    let mut rules = BTreeMap::new();
+    for line in workspace.text(PROTOCOL).lines() {
+        let start = line.trim_start().trim_start_matches("- ");
+        let bold = start.strip_prefix("**").and_then(|l| l.split_once("**"));
+        if let Some((rule, _)) = bold.filter(|bold| is_rule(bold.0)) {
+            *rules.entry(String::from(rule)).or_default() += 1;
         }
     }
-    names
+    rules
 }
 
-/// A rule is defined by a list item or a paragraph that begins with its number in bold.
-fn defined_rule(line: &str) -> Option<String> {
-    let start = line.trim_start().trim_start_matches("- ");
-    let (rule, _) = start.strip_prefix("**")?.split_once("**")?;
-    is_rule(rule).then(|| String::from(rule))
+/// The rules that scripts name in their comments, with the scripts' paths.
+fn scripted_rules(workspace: &Workspace) -> impl Iterator<Item = (&str, String)> {
+    let scripts = workspace
+        .files
+        .iter()
+        .filter(|file| file.0.ends_with(".script"));
+    scripts.flat_map(|(path, file)| {
+        let comments = file.text.lines().filter_map(|line| line.strip_prefix('#'));
+        let rules = comments.flat_map(rules_in);
+        rules.map(|rule| (path.as_str(), rule)).collect::<Vec<_>>()
+    })
 }
 
-/// The rules that a script names, on lines such as `# Rules: D1, O3`.
-fn named_rules(script: &str) -> Vec<String> {
-    let lines = script.lines().filter_map(|line| line.split_once("Rules:"));
-    let words = lines.flat_map(|(_, behind)| behind.split([',', ' ', '.']));
-    words
-        .filter(|word| is_rule(word))
-        .map(String::from)
-        .collect()
+/// The numbers of rules in a text.
+fn rules_in(text: &str) -> impl Iterator<Item = String> {
+    let words = text.split(|c: char| !c.is_alphanumeric());
+    words.filter(|word| is_rule(word)).map(String::from)
 }
 
 /// Capital letters, then digits: `D1`, `CL12`.
@@ -228,9 +262,28 @@ mod tests {
         assert_eq!(page("- **D1** First.\n- **D2** Second.\n"), 0);
         assert_eq!(page("- **D1** First.\n- **D1** Second.\n"), 1);
         assert_eq!(page("No rule.\n"), 1);
-        let script = ("a.script", "# Rules: D1, D9.\n");
+        let script = ("a.script", "# D1, D9: so it is.\nr1 D8\n");
+        let both = workspace(&[(PROTOCOL, "**D1** x"), script]);
+        assert_eq!(rule_numbers(&both).len(), 1, "D9");
+    }
+
+    #[test]
+    fn a_rule_without_a_test_is_found() {
+        let rules = (PROTOCOL, "- **D1** First.\n- **R6** Second.\n");
+        let script = ("a.script", "# D1: so it is.\n");
+        let test = ("a.rs", "fn local() {}\n");
+        let row = "## Rules that no script shows\n| R6 | `a.rs` | `local` |\n";
         assert_eq!(
-            rule_numbers(&workspace(&[(PROTOCOL, "**D1** x"), script])).len(),
+            rules_tested(&workspace(&[rules, script, test, (TESTING, row)])),
+            []
+        );
+        assert_eq!(
+            rules_tested(&workspace(&[rules, test, (TESTING, row)])).len(),
+            1
+        );
+        assert_eq!(rules_tested(&workspace(&[rules, script])).len(), 1);
+        assert_eq!(
+            rules_tested(&workspace(&[rules, script, (TESTING, row)])).len(),
             1
         );
     }
