@@ -29,12 +29,18 @@ async fn etcdctl(endpoint: &Endpoint, arguments: &[&str], input: &str) -> Option
     Some((output.status.success(), text))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn etcdctl_finds_everything_it_needs() {
+/// An endpoint, if there is an `etcdctl` to ask it.
+async fn endpoint() -> Option<Endpoint> {
     let endpoint = Endpoint::start().await;
-    if etcdctl(&endpoint, &["version"], "").await.is_none() {
+    let installed = etcdctl(&endpoint, &["version"], "").await.is_some();
+    installed.then_some(endpoint)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn etcdctl_reads_and_writes() {
+    let Some(endpoint) = endpoint().await else {
         return;
-    }
+    };
     let transaction = "create(\"n\") = \"0\"\n\nput n 1\n\nget n\n\n";
     let steps: [(&[&str], &str, &str); 13] = [
         (&["put", "k1", "v1"], "", "OK\n"),
@@ -75,6 +81,13 @@ async fn etcdctl_finds_everything_it_needs() {
         assert!(succeeded, "{arguments:?}: {said}");
         assert_eq!(said, expected, "{arguments:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn etcdctl_shows_the_endpoint() {
+    let Some(endpoint) = endpoint().await else {
+        return;
+    };
     let shown: [(&[&str], &str); 4] = [
         (
             &["endpoint", "status", "-w", "table"],
@@ -91,10 +104,36 @@ async fn etcdctl_finds_everything_it_needs() {
             "{arguments:?}: {said}"
         );
     }
-    let (succeeded, said) = etcdctl(&endpoint, &["get", "k", "--rev=2"], "")
-        .await
-        .expect("it runs");
-    assert!(!succeeded);
-    let words = "mvcc: required revision has been compacted";
-    assert!(said.contains(words), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn etcdctl_tells_why_it_is_refused() {
+    let Some(endpoint) = endpoint().await else {
+        return;
+    };
+    for n in 0..3 {
+        endpoint.put("k", &n.to_string()).await;
+    }
+    assert_eq!(endpoint.compact(3).await, Ok(4));
+    let refused: [(&[&str], &str); 3] = [
+        (
+            &["get", "k", "--rev=2"],
+            "etcdserver: mvcc: required revision has been compacted",
+        ),
+        (
+            &["put", "k", "v", "--lease=7"],
+            "etcdserver: requested lease not found",
+        ),
+        (
+            &["lease", "grant", "10"],
+            "unknown method LeaseGrant for service etcdserverpb.Lease",
+        ),
+    ];
+    for (arguments, expected) in refused {
+        let (succeeded, said) = etcdctl(&endpoint, arguments, "").await.expect("it runs");
+        assert!(
+            !succeeded && said.contains(expected),
+            "{arguments:?}: {said}"
+        );
+    }
 }

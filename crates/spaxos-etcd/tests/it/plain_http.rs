@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use crate::harness::{Endpoint, range};
-use spaxos_etcd::proto::etcdserverpb as pb;
 
 const JSON: &str = "application/json";
 
