@@ -47,6 +47,8 @@ pub(crate) struct Fetcher {
     fetch_ns_max: u64,
     fetch_bytes_max: u64,
     wants_max: usize,
+    /// Whose turn it is to ask first: a peer reads its log for one request at a time.
+    turn: usize,
 }
 
 impl Fetcher {
@@ -60,6 +62,7 @@ impl Fetcher {
             fetch_ns_max: timing.fetch_ns_max,
             fetch_bytes_max: limits.fetch_bytes_max,
             wants_max: limits.members_max * limits.incarnations_max,
+            turn: 0,
         }
     }
 
@@ -130,6 +133,7 @@ impl Fetcher {
     pub(crate) fn due_batches(&mut self, now: Time) -> Vec<BatchRequest> {
         let mut due = Vec::new();
         for at in 0..self.wants.len() {
+            let at = (at + self.turn) % self.wants.len();
             if self.wants[at].due > now {
                 continue;
             }
@@ -148,6 +152,7 @@ impl Fetcher {
             want.answered_bytes = Some(0);
             want.due = now.plus(patience);
         }
+        self.turn = self.turn.wrapping_add(usize::from(!due.is_empty()));
         due
     }
 
