@@ -110,6 +110,10 @@ fn a_process_that_dies_alone_loses_nothing_it_had_written() {
         let case = format!("operation {operation}");
         let (_, found) = open(&disk).unwrap_or_else(|error| panic!("{case}: {error:?}"));
         check(&found, &all, committed, &case);
+        // What was only in the cache is on the disk by now.
+        disk.crash(0);
+        let (_, later) = open(&disk).unwrap_or_else(|error| panic!("{case}: {error:?}"));
+        assert_eq!(later, found, "{case}");
     }
 }
 

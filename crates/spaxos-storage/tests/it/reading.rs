@@ -260,6 +260,29 @@ fn what_was_trimmed_is_not_found_and_no_error() {
 }
 
 #[test]
+fn a_moved_segment_begins_with_what_was_known_before_it() {
+    let disk = MemoryDisk::new();
+    let mut run = Run::new(open(&disk).expect("an empty log").0);
+    run.call(&Call::Append(life(1))).expect("appends");
+    mixed(&mut run);
+    let promise = Record::Promise { ballot: ballot(5) };
+    run.calls(&[Call::Append(promise.clone()), Call::Commit])
+        .expect("commits");
+    disk.crash(0);
+    let (mut log, _) = open(&disk).expect("recovers");
+    log.trim(u32::MAX).expect("trims");
+    assert_eq!(log.status().segments, 1);
+    disk.crash(0);
+    let identity = crate::trace::identity(&disk);
+    let (_, replay) = Log::open(Arc::new(disk), &identity, options()).expect("opens");
+    let head = replay.head();
+    assert_eq!(Record::Incarnation(head.life), life(1));
+    assert_eq!(head.promised, ballot(1), "the promise follows");
+    let records: Vec<_> = replay.collect::<Result<_, _>>().expect("undamaged");
+    assert!(records.contains(&promise));
+}
+
+#[test]
 fn damage_that_a_reader_meets_is_named() {
     let disk = MemoryDisk::new();
     let mut run = Run::new(open(&disk).expect("an empty log").0);
