@@ -72,6 +72,7 @@ const RULES: &[Rule] = &[
     ),
     ("protocol rules have tests", documents::rules_tested),
     ("all dependencies are explained", documents::dependencies),
+    ("the README shows what compiles", documents::shown_code),
     (
         "the README's commands are the ones that CI runs",
         documents::commands,

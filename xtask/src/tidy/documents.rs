@@ -114,6 +114,24 @@ pub(super) fn commands(workspace: &Workspace) -> Vec<Finding> {
     findings
 }
 
+/// Code that the README shows stands in the example that it is taken from.
+pub(super) fn shown_code(workspace: &Workspace) -> Vec<Finding> {
+    let example = workspace.text("crates/spaxos/examples/counter.rs");
+    let compiled: BTreeSet<&str> = example.lines().map(str::trim).collect();
+    let blocks = workspace.text("README.md").split("```rust\n").skip(1);
+    let shown = blocks.filter_map(|block| block.split("```").next());
+    let lines = shown.flat_map(str::lines).map(str::trim);
+    lines
+        .filter(|line| !compiled.contains(line))
+        .map(|line| {
+            Finding::new(
+                "README.md",
+                format!("shows `{line}`, which the example lacks"),
+            )
+        })
+        .collect()
+}
+
 fn compare(page: &str, code: &BTreeSet<String>, document: &BTreeSet<String>) -> Vec<Finding> {
     let missing = code.difference(document);
     let missing = missing.map(|name| Finding::new(page, format!("`{name}` is missing")));
@@ -286,6 +304,18 @@ mod tests {
             rules_tested(&workspace(&[rules, script, (TESTING, row)])).len(),
             1
         );
+    }
+
+    #[test]
+    fn code_in_the_readme_that_nobody_compiles_is_found() {
+        let example = (
+            "crates/spaxos/examples/counter.rs",
+            "fn a() {\n    b();\n}\n",
+        );
+        let same = ("README.md", "Text.\n```rust\nb();\n```\nc();\n");
+        assert_eq!(shown_code(&workspace(&[example, same])), []);
+        let other = ("README.md", "Text.\n```rust\nc();\n```\n");
+        assert_eq!(shown_code(&workspace(&[example, other])).len(), 1);
     }
 
     #[test]
