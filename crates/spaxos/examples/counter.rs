@@ -1,4 +1,5 @@
 //! A counter on three replicas in this process: increments through all of them, with a failover.
+#![expect(clippy::print_stdout, reason = "an example shows what it finds")]
 
 use bytes::Bytes;
 use spaxos::{Client, Consistency::Linearizable, Context, Member, Node, Options, StateMachine};

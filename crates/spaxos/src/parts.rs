@@ -72,7 +72,7 @@ impl Ports {
 }
 
 /// What the parts of a node share.
-struct Common {
+struct Wiring {
     wake: Arc<Wake>,
     inbox: Arc<Inbox>,
     intake: Arc<Intake>,
@@ -88,7 +88,7 @@ struct Common {
 /// A node before its threads run.
 pub(crate) struct Parts {
     opened: Opened,
-    common: Common,
+    wiring: Wiring,
     peers: Vec<Peer>,
     clock: Clock,
     seed: u64,
@@ -100,10 +100,10 @@ impl Parts {
         let others = |member: &&Member| member.id != options.id;
         let others: Vec<&Member> = options.members.iter().filter(others).collect();
         let ids: Vec<ReplicaId> = others.iter().map(|member| member.id).collect();
-        let common = Common::new(options, &opened, &ids);
+        let wiring = Wiring::new(options, &opened, &ids);
         let bytes_max = options.runtime.peer_queue_bytes_max;
         let peers = others.into_iter().map(|member| {
-            let counters = Arc::clone(&common.counters);
+            let counters = Arc::clone(&wiring.counters);
             Peer {
                 address: member.address.clone(),
                 queue: Arc::new(PeerQueue::new(member.id, counters, bytes_max)),
@@ -113,7 +113,7 @@ impl Parts {
         Ok(Parts {
             peers: peers.collect(),
             opened,
-            common,
+            wiring,
             clock: Clock::new(),
             seed: random::number().map_err(no_randomness)?,
             runtime: runtime.map_err(system("an event queue"))?,
@@ -122,19 +122,19 @@ impl Parts {
 
     /// Starts all threads.
     pub(crate) fn start(self, options: &Options, ports: Ports) -> Result<Node, StartError> {
-        let common = self.common;
-        let transport = Arc::new(common.transport(options, self.opened.disk_id));
+        let wiring = self.wiring;
+        let transport = Arc::new(wiring.transport(options, self.opened.disk_id));
         let executed = self.opened.executor.executed();
-        common
+        wiring
             .inbox
             .applied(executed, self.opened.executor.next_expiry());
         let now = self.clock.now();
         let replica = Replica::new(options.core_config(), self.opened.recovered, self.seed, now);
         let shared = Arc::new(Shared {
-            intake: Arc::clone(&common.intake),
-            apply: Arc::clone(&common.apply),
+            intake: Arc::clone(&wiring.intake),
+            apply: Arc::clone(&wiring.apply),
             status: Arc::new(Mutex::new(replica.status())),
-            counters: Arc::clone(&common.counters),
+            counters: Arc::clone(&wiring.counters),
             payload_bytes_max: options.limits.chunk_bytes_max,
         });
         let queues = self.peers.iter().map(|peer| Arc::clone(&peer.queue));
@@ -142,13 +142,13 @@ impl Parts {
             runtime: self.runtime,
             event_loop: EventLoop {
                 replica,
-                effector: common.effector(options, queues.collect()),
+                effector: wiring.effector(options, queues.collect()),
                 clock: self.clock,
-                inbox: Arc::clone(&common.inbox),
-                intake: Arc::clone(&common.intake),
-                wake: Arc::clone(&common.wake),
+                inbox: Arc::clone(&wiring.inbox),
+                intake: Arc::clone(&wiring.intake),
+                wake: Arc::clone(&wiring.wake),
                 published: Published::clone(&shared.status),
-                ending: Arc::clone(&common.ending),
+                ending: Arc::clone(&wiring.ending),
                 grace: options.runtime.shutdown_grace,
                 progress: Progress::default(),
             },
@@ -156,13 +156,13 @@ impl Parts {
             listener: ports.peers,
             peers: self.peers,
         };
-        let log_thread = common.log_thread(self.opened.log);
-        let apply_thread = common.apply_thread(self.opened.executor);
-        let reading = common.reading(self.opened.reader);
+        let log_thread = wiring.log_thread(self.opened.log);
+        let apply_thread = wiring.apply_thread(self.opened.executor);
+        let reading = wiring.reading(self.opened.reader);
         let mut node = Node {
             handle: Handle::new(Arc::clone(&shared)),
-            inbox: Arc::clone(&common.inbox),
-            ending: Arc::clone(&common.ending),
+            inbox: Arc::clone(&wiring.inbox),
+            ending: Arc::clone(&wiring.ending),
             peer_address: ports.peer_address,
             client_address: ports.clients.as_ref().map(|clients| clients.1),
             stopping: watch::Sender::new(false),
@@ -171,7 +171,7 @@ impl Parts {
         };
         // If one of them cannot be started, dropping the node ends those that run.
         let mut start = |name, body: Box<dyn FnOnce() + Send>| -> Result<(), StartError> {
-            let ended: Ended = spawn(name, &common.ending, body)?;
+            let ended: Ended = spawn(name, &wiring.ending, body)?;
             node.threads.push(ended);
             Ok(())
         };
@@ -186,14 +186,14 @@ impl Parts {
     }
 }
 
-impl Common {
-    fn new(options: &Options, opened: &Opened, others: &[ReplicaId]) -> Common {
+impl Wiring {
+    fn new(options: &Options, opened: &Opened, others: &[ReplicaId]) -> Wiring {
         let wake = Arc::new(Wake::default());
         let inbox = Arc::new(Inbox::new(Arc::clone(&wake)));
         let intake = Intake::new(&options.limits, &options.runtime, Arc::clone(&wake));
         let intake = Arc::new(intake);
         let pending = Pending::new(options.id, opened.life, Arc::clone(&intake));
-        Common {
+        Wiring {
             ending: Arc::new(Ending::new(Arc::clone(&inbox))),
             counters: Arc::new(Cells::new(others.iter().copied())),
             lives: Arc::new(Lives::new(opened.life, opened.others())),

@@ -165,3 +165,130 @@ impl Tickets {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use spaxos_core::batch::Origin;
+    use spaxos_core::config::Limits;
+    use spaxos_core::effect::Execution;
+    use spaxos_core::sessions::SessionLimits;
+    use spaxos_core::types::{LogTime, Position};
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::executor::Executor;
+    use crate::handle::Reply;
+    use crate::options::RuntimeLimits;
+    use crate::state_machine::{Context, StateMachine};
+    use crate::waiter::Waiter;
+    use crate::wake::Wake;
+
+    struct Echo;
+
+    impl StateMachine for Echo {
+        fn execute(&mut self, _context: &Context, command: &[u8], reply: &mut Vec<u8>) {
+            reply.extend_from_slice(command);
+        }
+
+        fn query(&self, _query: &[u8], _reply: &mut Vec<u8>) {}
+    }
+
+    type Answer = oneshot::Receiver<Result<Reply, SubmitError>>;
+
+    struct World {
+        pending: Arc<Pending>,
+        executor: Executor,
+    }
+
+    impl World {
+        fn new() -> World {
+            let limits = RuntimeLimits::default();
+            let intake = Intake::new(&Limits::default(), &limits, Arc::new(Wake::default()));
+            let life = Life {
+                incarnation: Incarnation(3),
+                nonce: 9,
+            };
+            let pending = Pending::new(ReplicaId(1), life, Arc::new(intake));
+            World {
+                pending: Arc::new(pending),
+                executor: Executor::new(Box::new(Echo), SessionLimits::default()),
+            }
+        }
+
+        fn submit(&self) -> (u64, Answer) {
+            let (sender, answer) = oneshot::channel();
+            let waiting = Waiting {
+                waiters: vec![Waiter::One(sender)],
+                requests: 1,
+                permits: 0,
+            };
+            (self.pending.add(waiting), answer)
+        }
+
+        fn execute(&mut self, lane: u64, commands: &[&str], origins: Vec<Origin>) {
+            let payload = commands.iter().flat_map(|command| plain(command)).collect();
+            let requests = u32::try_from(commands.len()).expect("few");
+            let lane = ReplicaId(lane);
+            let batch = Batch::new(lane, Position::new(3, 1), 0, requests, payload, origins);
+            let execution = Execution {
+                slot: self.executor.executed().next(),
+                log_time: LogTime(0),
+                batches: vec![Arc::new(batch)],
+                hash: 0,
+            };
+            self.executor.execute(&execution, &mut self.pending);
+        }
+    }
+
+    fn plain(command: &str) -> Bytes {
+        let mut builder = chunk::ChunkBuilder::plain();
+        builder.push(command.as_bytes());
+        builder.finish()
+    }
+
+    fn answer(answer: &mut Answer) -> String {
+        let reply = answer.try_recv().expect("answered").expect("executed");
+        String::from_utf8_lossy(&reply.bytes).into_owned()
+    }
+
+    #[test]
+    fn own_batches_answer_in_the_order_of_their_tickets() {
+        let mut world = World::new();
+        let (_, mut a) = world.submit();
+        let (refused, mut b) = world.submit();
+        let (_, mut c) = world.submit();
+        world.pending.refuse(refused, &SubmitError::Overloaded);
+        world.execute(2, &["other"], Vec::new());
+        world.execute(1, &["a", "c"], Vec::new());
+        assert_eq!(
+            (answer(&mut a), answer(&mut c)),
+            ("a".to_owned(), "c".to_owned())
+        );
+        assert_eq!(b.try_recv(), Ok(Err(SubmitError::Overloaded)));
+        assert!(world.pending.is_empty());
+    }
+
+    #[test]
+    fn forwarded_chunks_are_answered_where_they_came_from() {
+        let mut world = World::new();
+        let (first, mut lost) = world.submit();
+        let (second, mut kept) = world.submit();
+        world.pending.refuse(first, &SubmitError::Unknown);
+        let origin = |replica, incarnation, ticket, command: &str| Origin {
+            replica: ReplicaId(replica),
+            incarnation: Incarnation(incarnation),
+            ticket,
+            bytes: u32::try_from(plain(command).len()).expect("short"),
+        };
+        let origins = vec![
+            origin(2, 8, second, "other's"),
+            origin(1, 2, second, "of an older life"),
+            origin(1, 3, first, "late"),
+            origin(1, 3, second, "mine"),
+        ];
+        world.execute(2, &["other's", "of an older life", "late", "mine"], origins);
+        assert_eq!(answer(&mut kept), "mine");
+        assert_eq!(lost.try_recv(), Ok(Err(SubmitError::Unknown)));
+    }
+}
