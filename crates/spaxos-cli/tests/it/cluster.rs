@@ -76,7 +76,8 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
 /// Three replicas, each `spaxos serve` with a directory, killed when this is dropped.
 pub(crate) struct Cluster {
     pub(crate) base: u16,
-    token: String,
+    /// Settings that are the same for all, beside those that each must have.
+    shared: Vec<(&'static str, String)>,
     replicas: [Option<Child>; 3],
     dir: TempDir,
     _turn: MutexGuard<'static, ()>,
@@ -86,11 +87,16 @@ impl Cluster {
     /// Three replicas that take writes.
     pub(crate) async fn start() -> Cluster {
         let mut cluster = Cluster::planned().await;
-        for at in 0..3 {
-            cluster.start_replica(at);
-        }
-        cluster.wait_until_ready(&[0, 1, 2]).await;
+        cluster.start_all().await;
         cluster
+    }
+
+    /// Starts all replicas and waits until they take writes.
+    pub(crate) async fn start_all(&mut self) {
+        for at in 0..3 {
+            self.start_replica(at);
+        }
+        self.wait_until_ready(&[0, 1, 2]).await;
     }
 
     /// A cluster of which nothing runs yet.
@@ -98,11 +104,19 @@ impl Cluster {
         let turn = turn().await;
         Cluster {
             base: ports::free_base(),
-            token: "it".to_owned(),
+            shared: vec![
+                ("initial-cluster-token", "it".to_owned()),
+                ("log-level", "info".to_owned()),
+            ],
             replicas: [None, None, None],
             dir: TempDir::with_prefix("spaxos-it-").expect("a directory"),
             _turn: turn,
         }
+    }
+
+    /// A setting for all replicas that are started from now on.
+    pub(crate) fn set(&mut self, name: &'static str, value: &str) {
+        self.shared.push((name, value.to_owned()));
     }
 
     pub(crate) fn client_port(&self, at: usize) -> u16 {
@@ -138,7 +152,7 @@ impl Cluster {
     pub(crate) fn settings(&self, at: usize) -> Vec<(&'static str, String)> {
         let peer = |at| format!("http://127.0.0.1:{}", self.peer_port(at));
         let members = [0, 1, 2].map(|at| format!("{}={}", name(at), peer(at)));
-        vec![
+        let mut settings = vec![
             ("name", name(at)),
             ("data-dir", self.data_dir(at).display().to_string()),
             ("listen-client-urls", self.endpoint(at)),
@@ -150,8 +164,9 @@ impl Cluster {
                 format!("tcp://127.0.0.1:{}", self.native_port(at)),
             ),
             ("initial-cluster", members.join(",")),
-            ("initial-cluster-token", self.token.clone()),
-        ]
+        ];
+        settings.extend(self.shared.iter().cloned());
+        settings
     }
 
     /// `spaxos serve` for a replica, with some of its settings replaced.

@@ -6,7 +6,7 @@
 
 #![expect(
     clippy::print_stderr,
-    reason = "a failed test shows what the replicas logged"
+    reason = "tests show what was measured, and why they failed"
 )]
 
 mod bad_input;
@@ -17,6 +17,7 @@ mod crash;
 mod disk;
 mod etcdctl;
 mod load;
+mod modes;
 mod ports;
 mod quorum;
 mod serve;

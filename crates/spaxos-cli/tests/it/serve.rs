@@ -1,7 +1,7 @@
 //! `spaxos serve` before it serves: settings, where they come from, and what is refused.
 
 use std::fs;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use crate::cluster::{Cluster, complaint, elsewhere, output, run, spaxos, until};
 
@@ -26,6 +26,24 @@ fn versions_are_etcds_and_ours() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn under_the_name_of_etcd_it_serves() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let link = dir.path().join("etcd");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_spaxos"), &link).expect("linked");
+    let mut version = Command::new(&link);
+    version.arg("--version");
+    let text = String::from_utf8(output(version).stdout).expect("text");
+    assert!(text.starts_with("etcd Version: "), "{text}");
+    let mut serve = Command::new(&link);
+    serve.args(["-name", "a", "-initial-cluster", "b=http://127.0.0.1:1"]);
+    refused(
+        &output(serve),
+        2,
+        "\"a\" (--name) is not among its members: b",
+    );
 }
 
 #[test]
