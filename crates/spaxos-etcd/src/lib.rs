@@ -12,6 +12,26 @@
 //! walks through one gRPC call, `kv.rs` serves the KV service, `translate.rs` moves between etcd's
 //! messages and the store's types, `endpoint.rs` meets the cluster. `fault.rs` is the table of all
 //! errors; `http.rs` serves `/health`, `/version`, `/metrics` and the status.
+//!
+//! ```no_run
+//! # async fn run(options: spaxos::Options) -> Result<(), Box<dyn std::error::Error>> {
+//! use spaxos_etcd::{EtcdServer, Member, ServerInfo, SharedMachine};
+//!
+//! let machine = SharedMachine::new(spaxos_kv::Limits::DEFAULT);
+//! let node = spaxos::Node::start(options, Box::new(machine.clone())).await?;
+//! let mut info = ServerInfo::new(0xC1, 0xA1, "a");
+//! info.members.push(Member {
+//!     id: 0xA1,
+//!     replica: 1,
+//!     name: "a".to_owned(),
+//!     ..Member::default()
+//! });
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:2379").await?;
+//! let server = EtcdServer::new(node.handle(), machine, info)?;
+//! server.serve(vec![listener], std::future::pending()).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod body;
 mod budget;
