@@ -31,8 +31,8 @@ use crate::recovery::Recovered;
 use crate::status::{self, Status};
 use crate::types::{LaneMap, LogTime, Lsn, ReplicaId, Slot, Time};
 
-/// One member of a cluster.
-#[derive(Debug)]
+/// One member of a cluster. A clone is for explorers of states; two of them must never meet.
+#[derive(Clone, Debug)]
 pub struct Replica {
     config: Config,
     id: ReplicaId,
