@@ -193,7 +193,8 @@ fn draw_limits(random: &mut Random) -> Limits {
     let command = COMMAND_BYTES as u64;
     let chunk_bytes = command * random.within(Span::new(1, 3));
     let batch_bytes = chunk_bytes * random.within(Span::new(1, 3));
-    let batch_cost = batch_bytes + BATCH_HEAD_BYTES;
+    // With an origin for each command, as in dissemination mode `leader`.
+    let batch_cost = batch_bytes + BATCH_HEAD_BYTES + 32 * (batch_bytes / command);
     let window = random.within(Span::new(1, 4));
     let lane_bytes = batch_cost * random.within(Span::new(1, 12));
     let reserve_bytes = batch_cost * random.within(Span::new(1, 8));

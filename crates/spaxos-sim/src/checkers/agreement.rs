@@ -169,6 +169,16 @@ impl Agreement {
         self.proposals.get(&(ballot, slot)) == Some(value)
     }
 
+    /// Whether a vote in `ballot` for everything up to `slot` can decide nothing any more, since an
+    /// earlier slot of that ballot's log is decided with another value.
+    pub(crate) fn rules_out(&self, ballot: Ballot, slot: Slot) -> bool {
+        let range = (ballot, Slot(0))..=(ballot, slot);
+        self.proposals.range(range).any(|((_, at), value)| {
+            let decision = self.decision(*at);
+            decision.is_some_and(|decision| decision.value != *value)
+        })
+    }
+
     /// A ballot has one value for each slot.
     fn propose(&mut self, ballot: Ballot, first: Slot, values: &[Value]) -> Checked {
         for (slot, value) in (first.0..).map(Slot).zip(values) {

@@ -59,14 +59,15 @@ impl Output {
             Body::Heartbeat { ballot, .. }
             | Body::Accept { ballot, .. }
             | Body::Adopt { ballot, .. } => self.on_lead(id, *ballot, durable),
-            Body::Promise(promise) => self.on_promise(replica, promise, durable),
+            Body::Promise(promise) => self.on_promise(replica, promise, durable, agreement),
             Body::Accepted { ballot, slot } => {
                 let vote = (*ballot, *slot);
                 ensure(stands_for(vote, durable, agreement), NAME, || {
                     let votes = durable.votes.get(ballot);
                     format!("vote {ballot} s{slot} leaves, durable is {votes:?}")
                 })?;
-                self.on_accepted(replica, *ballot, *slot)
+                let void = agreement.rules_out(*ballot, *slot);
+                self.on_accepted(replica, vote, void)
             }
             _ => Ok(()),
         }
@@ -94,7 +95,13 @@ impl Output {
         )
     }
 
-    fn on_promise(&mut self, replica: usize, promise: &Promise, durable: &ShadowLog) -> Checked {
+    fn on_promise(
+        &mut self,
+        replica: usize,
+        promise: &Promise,
+        durable: &ShadowLog,
+        agreement: &Agreement,
+    ) -> Checked {
         let ballot = promise.ballot;
         ensure(durable.promised >= ballot, NAME, || {
             format!("promise {ballot} leaves, durable is {}", durable.promised)
@@ -102,7 +109,8 @@ impl Output {
         let report = (promise.adopted, promise.last);
         let sent = &mut self.sent[replica];
         for (voted, slot) in sent.accepted.range(..ballot) {
-            ensure((*voted, *slot) <= report, NAME, || {
+            let void = agreement.rules_out(*voted, *slot);
+            ensure(void || (*voted, *slot) <= report, NAME, || {
                 format!("promise {ballot} leaves out the vote {voted} s{slot}: {report:?}")
             })?;
         }
@@ -111,14 +119,14 @@ impl Output {
         Ok(())
     }
 
-    fn on_accepted(&mut self, replica: usize, ballot: Ballot, slot: Slot) -> Checked {
+    fn on_accepted(&mut self, replica: usize, vote: (Ballot, Slot), void: bool) -> Checked {
+        let (ballot, slot) = vote;
         let sent = &mut self.sent[replica];
         for (promised, report) in sent.promised.range(ballot..) {
-            ensure(
-                *promised == ballot || (ballot, slot) <= *report,
-                NAME,
-                || format!("vote {ballot} s{slot} after promise {promised} with {report:?}"),
-            )?;
+            let reported = *promised == ballot || vote <= *report;
+            ensure(void || reported, NAME, || {
+                format!("vote {ballot} s{slot} after promise {promised} with {report:?}")
+            })?;
         }
         let last = sent.accepted.entry(ballot).or_default();
         *last = slot.max(*last);

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use spaxos_core::types::Slot;
+use spaxos_core::types::{Ballot, Slot};
 
 use crate::machine::Machine;
 use crate::process::{Process, Running};
@@ -41,6 +41,13 @@ impl<'a> Standing<'a> {
             served,
             running: process.running(),
         }
+    }
+
+    /// The ballot that this replica has promised.
+    pub(crate) fn promised(&self) -> Ballot {
+        self.running
+            .map(|running| running.replica.status().promised)
+            .unwrap_or_default()
     }
 
     /// What this replica still has to do, if anything, to be done with `decided` slots.
@@ -86,6 +93,29 @@ pub(crate) fn waits_for(
     let first = states.next().map(state);
     let same = states.all(|running| Some(state(running)) == first);
     (!same).then(|| "replicas differ in state".to_owned())
+}
+
+/// A cluster with nothing to do stays as it was: decided slots and promises.
+pub(crate) fn stays_quiet(
+    before: (Slot, &[Ballot]),
+    now: (Slot, &[Ballot]),
+    done: bool,
+) -> Checked {
+    ensure(before.0 == now.0, NAME, || {
+        format!(
+            "nothing was asked for, and slot {} follows {}",
+            now.0, before.0
+        )
+    })?;
+    ensure(before.1 == now.1, NAME, || {
+        format!(
+            "nothing failed, and promises {:?} became {:?}",
+            before.1, now.1
+        )
+    })?;
+    ensure(done, NAME, || {
+        "what was done is not done any more".to_owned()
+    })
 }
 
 /// The time is over.

@@ -1,6 +1,9 @@
 //! The liveness phase: a random majority is healed, what befell the others stays, and everything that
 //! the majority's clients ask for has to be answered in bounded time.
 
+use spaxos_core::config::Dissemination;
+use spaxos_core::types::{Ballot, Slot};
+
 use super::World;
 use crate::checkers::progress::{self, Standing};
 use crate::event::Event;
@@ -15,7 +18,21 @@ pub(super) struct Healing {
     core: Vec<usize>,
     /// Those of them that reach a majority: clients ask these.
     pub(super) served: Vec<usize>,
+    /// Whether nobody outside is heard by them: then nothing is asked for once all is answered.
+    alone: bool,
+    began_ns: u64,
     deadline_ns: u64,
+    /// When everything was done.
+    done_ns: Option<u64>,
+    /// How things stood a while later: from then on nothing may move.
+    quiet: Option<Quiet>,
+}
+
+/// The state of a healed majority that has nothing left to do.
+#[derive(Clone, Debug)]
+struct Quiet {
+    decided: Slot,
+    promised: Vec<Ballot>,
 }
 
 /// What becomes of a replica that is not healed.
@@ -33,8 +50,21 @@ enum Fate {
     Flawed,
 }
 
+impl Fate {
+    /// Whether nobody hears of this replica any more.
+    fn is_silent(self) -> bool {
+        matches!(self, Fate::Buried | Fate::Isolated | Fate::Mute)
+    }
+}
+
 /// How often the healed majority is connected only in part, with one member that reaches all.
 const HUB_PPM: u32 = 200_000;
+
+/// In election timeouts: how long a cluster with nothing to do may still elect a leader, and order
+/// what was asked of members that reach no majority.
+const SETTLE_ELECTIONS: u64 = 10;
+/// In election timeouts: how long it is watched after that.
+const QUIET_ELECTIONS: u64 = 6;
 
 /// In election timeouts: how long the healed majority has, besides catching up.
 const ELECTIONS_MAX: u64 = 200;
@@ -65,6 +95,10 @@ impl World {
         self.healing = Some(Healing {
             core: core.clone(),
             served,
+            alone: fates.iter().all(|(_, fate)| fate.is_silent()),
+            began_ns: self.now_ns,
+            done_ns: None,
+            quiet: None,
             deadline_ns: self.now_ns + ELECTIONS_MAX * election_ns + catching_up,
         });
         self.clients.forget_answers();
@@ -91,8 +125,18 @@ impl World {
             Fate::Mute,
             Fate::Flawed,
         ];
+        let possible = if self.relays() { &all[..] } else { &all[..5] };
         let faults = &mut self.chance.faults;
-        others.iter().map(|at| (*at, faults.pick(&all))).collect()
+        others
+            .iter()
+            .map(|at| (*at, faults.pick(possible)))
+            .collect()
+    }
+
+    /// Whether a replica that does not reach the leader serves its clients through others. Where it
+    /// forwards requests to the leader, it cannot.
+    fn relays(&self) -> bool {
+        self.swarm.modes.dissemination == Dissemination::All
     }
 
     /// The links between healed replicas that stay cut, in both directions: now and then some, but
@@ -102,7 +146,7 @@ impl World {
             return Vec::new();
         };
         let mut cut = Vec::new();
-        if !self.chance.faults.chance(HUB_PPM) {
+        if !self.relays() || !self.chance.faults.chance(HUB_PPM) {
             return cut;
         }
         self.figures.count("majority connected in part");
@@ -173,20 +217,47 @@ impl World {
             .map(|&at| Standing::of(at, healing.served.contains(&at), &self.processes[at]))
             .collect();
         let waiting = progress::waits_for(unhappy, &standings, self.checkers.decided());
-        match waiting {
-            None => self.finished = true,
-            Some(what) if self.now_ns >= healing.deadline_ns => {
-                for standing in &standings {
-                    self.trace.remark(self.now_ns, || format!("{standing}"));
-                }
-                return Err(progress::stuck(&what));
+        let done = waiting.is_none();
+        if let Some(what) = waiting.filter(|_| self.now_ns >= healing.deadline_ns) {
+            for standing in &standings {
+                self.trace.remark(self.now_ns, || format!("{standing}"));
             }
-            Some(_) => {
-                let at_ns = self.now_ns + self.swarm.timing.election_ns / 2;
-                self.queue.schedule(at_ns, Event::Inspect);
-            }
+            return Err(progress::stuck(&what));
         }
+        let promised = standings.iter().map(Standing::promised).collect();
+        self.watch_quiet(done, promised)?;
+        let at_ns = self.now_ns + self.swarm.timing.election_ns / 4;
+        self.queue.schedule(at_ns, Event::Inspect);
         Ok(())
+    }
+
+    /// Once all is done, the cluster must stay as it is for a while: no slot is ordered for nothing,
+    /// no ballot is raised for nothing.
+    fn watch_quiet(&mut self, done: bool, promised: Vec<Ballot>) -> Checked {
+        let election_ns = self.swarm.timing.election_ns;
+        let decided = self.checkers.decided();
+        let Some(healing) = &mut self.healing else {
+            return Ok(());
+        };
+        let Some(done_ns) = healing.done_ns else {
+            if done {
+                let elections = (self.now_ns - healing.began_ns) / election_ns;
+                self.figures.count(within(elections));
+                healing.done_ns = Some(self.now_ns);
+            }
+            return Ok(());
+        };
+        let settled_ns = done_ns + SETTLE_ELECTIONS * election_ns;
+        let end_ns = settled_ns + QUIET_ELECTIONS * election_ns;
+        self.finished = !healing.alone || self.now_ns >= end_ns;
+        if self.finished || self.now_ns < settled_ns {
+            return Ok(());
+        }
+        let quiet = healing.quiet.get_or_insert_with(|| Quiet {
+            decided,
+            promised: promised.clone(),
+        });
+        progress::stays_quiet((quiet.decided, &quiet.promised), (decided, &promised), done)
     }
 
     /// After the last event: every acknowledged command is in the state of the healed majority.
@@ -198,6 +269,18 @@ impl World {
             }
         }
         Ok(())
+    }
+}
+
+/// The name under which it is counted how long a healed majority took.
+fn within(elections: u64) -> &'static str {
+    match elections {
+        0..4 => "healed within   4 election timeouts",
+        4..8 => "healed within   8 election timeouts",
+        8..16 => "healed within  16 election timeouts",
+        16..32 => "healed within  32 election timeouts",
+        32..64 => "healed within  64 election timeouts",
+        _ => "healed after more election timeouts",
     }
 }
 

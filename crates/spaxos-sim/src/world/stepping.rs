@@ -105,6 +105,9 @@ impl World {
             }
             Effect::ReadLog { to, query } => {
                 self.figures.count("log read");
+                self.trace.event(self.now_ns, replica, &[16, to.0], || {
+                    format!("reads its log for {to}: {query:?}")
+                });
                 let delay = self.chance.disk.within(self.swarm.disk.read_ns);
                 let wake = Wake::LogRead { to, query };
                 self.wake_later(replica, self.now_ns + delay, wake);

@@ -3,7 +3,7 @@
 use spaxos_sim::{Options, run};
 
 /// Seeds that every test run goes through.
-const SEEDS: std::ops::Range<u64> = 0..300;
+const SEEDS: std::ops::Range<u64> = 0..100;
 
 #[test]
 fn many_seeds_show_no_violation() {
