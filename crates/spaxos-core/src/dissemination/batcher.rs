@@ -40,6 +40,8 @@ pub(crate) struct Batcher {
     waiting_bytes: u64,
     /// A no-op is wanted: close a batch even if nothing waits.
     no_op: bool,
+    /// The last batch that was made because a no-op was wanted.
+    last_no_op: Sequence,
     /// An earlier batch was ordered: what waits may go although others are on their way.
     due: bool,
     /// The last closed batch.
@@ -59,6 +61,7 @@ impl Batcher {
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             no_op: false,
+            last_no_op: Sequence(0),
             due: false,
             closed: Sequence(0),
             ordered: Sequence(0),
@@ -87,8 +90,8 @@ impl Batcher {
         Ok(())
     }
 
-    /// Asks for a batch even if no request waits. Not subject to back-pressure: at most one no-op
-    /// waits at a time, so the reserve is never more than a head per ordered batch.
+    /// Asks for a batch even if no request waits. Not subject to back-pressure: one such batch at a
+    /// time is on its way, and the reserve has room for it.
     pub(crate) fn want_no_op(&mut self) {
         self.no_op = true;
     }
@@ -98,9 +101,11 @@ impl Batcher {
         if !self.is_ready() {
             return None;
         }
-        self.no_op = false;
         self.due = false;
         self.closed = self.closed.next();
+        if std::mem::take(&mut self.no_op) {
+            self.last_no_op = self.closed;
+        }
         let content = self.take();
         self.unexecuted_bytes += batch_cost_bytes(&content.payload, &content.origins);
         Some(content)
@@ -110,7 +115,8 @@ impl Batcher {
     pub(crate) fn is_ready(&self) -> bool {
         let full = self.waiting_bytes >= self.batch_bytes_max as u64;
         let idle = self.closed == self.ordered;
-        self.no_op || (!self.waiting.is_empty() && (idle || full || self.due))
+        let no_op = self.no_op && self.last_no_op <= self.ordered;
+        no_op || (!self.waiting.is_empty() && (idle || full || self.due))
     }
 
     /// Own batches up to `sequence` are ordered and handed out for execution: `bytes` is what they

@@ -22,6 +22,8 @@ struct Want {
     attempts: u32,
     /// Bytes that came since it was last asked for; `None` if it was not.
     answered_bytes: Option<u64>,
+    /// When it was last asked for, until something comes: that is about a round trip.
+    asked: Option<Time>,
 }
 
 /// A request for batches that is due.
@@ -68,7 +70,10 @@ impl Fetcher {
 
     /// A round trip took this long.
     pub(crate) fn on_round_trip(&mut self, ns: u64) {
-        self.round_trip_ns = (self.round_trip_ns * 7 + ns) / 8;
+        self.round_trip_ns = match self.round_trip_ns {
+            0 => ns,
+            known => (known * 7 + ns) / 8,
+        };
     }
 
     /// About two round trips, longer with each attempt that brought nothing.
@@ -97,6 +102,7 @@ impl Fetcher {
                 due,
                 attempts: 0,
                 answered_bytes: None,
+                asked: None,
             });
         }
     }
@@ -106,11 +112,14 @@ impl Fetcher {
     pub(crate) fn on_stored(&mut self, lane: ReplicaId, position: Position, bytes: u64, now: Time) {
         let patience = self.patience_ns(0);
         let fetch_bytes_max = self.fetch_bytes_max;
+        let mut round_trip = None;
         self.wants.retain_mut(|want| {
             if want.lane != lane || want.incarnation != position.incarnation {
                 return true;
             }
             want.end = position.sequence;
+            let asked = want.asked.take().filter(|_| want.attempts == 1);
+            round_trip = round_trip.or(asked.map(|asked| now.since(asked)));
             want.attempts = 0;
             want.due = now.plus(patience);
             if let Some(answered) = &mut want.answered_bytes {
@@ -121,6 +130,9 @@ impl Fetcher {
             }
             want.end < want.to
         });
+        if let Some(ns) = round_trip {
+            self.on_round_trip(ns);
+        }
     }
 
     /// Forgets incarnations that are closed.
@@ -150,6 +162,7 @@ impl Fetcher {
             });
             want.attempts += 1;
             want.answered_bytes = Some(0);
+            want.asked = Some(now);
             want.due = now.plus(patience);
         }
         self.turn = self.turn.wrapping_add(usize::from(!due.is_empty()));

@@ -310,6 +310,7 @@ impl Replica {
         let clock = LogClock::new(last_time.max(self.executor.log_time()), self.now);
         let mut leading = Leading::new(ballot, clock, proposed, &self.peers, self.now);
         leading.sent = self.batcher.ordered();
+        leading.beat_due = self.now.plus(self.config.timing.heartbeat_ns);
         self.election.role = Role::Leader(Box::new(leading));
         self.election.leader = Some(self.id);
         let body = Body::Adopt {

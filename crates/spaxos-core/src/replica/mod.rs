@@ -168,6 +168,8 @@ impl Replica {
         if !self.halted {
             self.now = self.now.max(now);
             self.take(input);
+        }
+        if !self.halted {
             self.advance();
         }
         Effects {
@@ -265,6 +267,9 @@ impl Replica {
         self.run_timers();
         self.count_votes();
         self.execute();
+        if self.halted {
+            return;
+        }
         self.serve_reads();
         self.close_batches();
         self.campaign();
@@ -318,7 +323,8 @@ impl Replica {
             self.halt(HaltReason::Replaced { peer, known });
             return;
         }
-        if life.incarnation < before.incarnation {
+        if life.incarnation <= before.incarnation && life != before {
+            // An older life, or a twin of the one that was heard first: it will be told to stop.
             self.dropped += 1;
             return;
         }
