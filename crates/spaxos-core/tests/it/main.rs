@@ -6,5 +6,7 @@ mod describe;
 mod disk;
 mod forge;
 mod message_counts;
+#[cfg(planted)]
+mod planted;
 mod scripts;
 mod trace;

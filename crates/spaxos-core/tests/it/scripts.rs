@@ -7,7 +7,7 @@
 //! all commands that follow and say nothing of their own. The commands are in `commands.rs`.
 
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use goldenscript::{ArgumentConsumer, Command, Context, Runner};
 use spaxos_core::config::{Dissemination, Limits, Modes, Propose, Timing, Votes};
@@ -18,16 +18,7 @@ use crate::trace::{Filter, Line};
 
 #[test]
 fn every_script_produces_its_trace() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
-    let entries = std::fs::read_dir(directory).expect("the scripts are there");
-    let mut paths: Vec<_> = entries
-        .map(|entry| entry.expect("readable").path())
-        .collect();
-    paths.retain(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "script")
-    });
-    paths.sort();
+    let paths = paths();
     assert!(!paths.is_empty(), "there are scripts");
     let mut failed = Vec::new();
     for path in &paths {
@@ -39,6 +30,23 @@ fn every_script_produces_its_trace() {
         }
     }
     assert!(failed.is_empty(), "scripts that differ: {failed:#?}");
+}
+
+/// All scripts, by name.
+pub(crate) fn paths() -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
+    let entries = std::fs::read_dir(directory).expect("the scripts are there");
+    let paths = entries.map(|entry| entry.expect("readable").path());
+    let is_script = |path: &PathBuf| path.extension().is_some_and(|end| end == "script");
+    let mut paths: Vec<_> = paths.filter(is_script).collect();
+    paths.sort();
+    paths
+}
+
+/// A script with the trace that it produces now.
+#[cfg(planted)]
+pub(crate) fn trace(script: &str) -> std::io::Result<String> {
+    goldenscript::generate(&mut Script::default(), script)
 }
 
 #[derive(Default)]
