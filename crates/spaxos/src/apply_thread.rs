@@ -2,14 +2,16 @@
 //! handed out before it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use spaxos_core::effect::Execution;
+use spaxos_core::types::Slot;
 
 use crate::executor::Executor;
 use crate::inbox::Inbox;
 use crate::intake::Intake;
 use crate::mailbox::Mailbox;
-use crate::pending::Pending;
+use crate::pending::Answering;
 use crate::read::ReadRequest;
 
 /// Work of the apply thread.
@@ -26,9 +28,33 @@ pub(crate) enum Apply {
 pub(crate) struct ApplyThread {
     pub(crate) executor: Executor,
     pub(crate) queue: Arc<Mailbox<Apply>>,
-    pub(crate) pending: Arc<Pending>,
+    pub(crate) answering: Answering,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) intake: Arc<Intake>,
+    pub(crate) applied: Arc<Applied>,
+    /// Until so much has been executed the core is not woken to hear of it.
+    pub(crate) wake_after: Work,
+}
+
+/// The last executed slot, for whoever wants to know without asking the core.
+#[derive(Debug, Default)]
+pub(crate) struct Applied(AtomicU64);
+
+impl Applied {
+    pub(crate) fn slot(&self) -> Slot {
+        Slot(self.0.load(Ordering::Acquire))
+    }
+
+    fn set(&self, slot: Slot) {
+        self.0.store(slot.0, Ordering::Release);
+    }
+}
+
+/// Executed slots and bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Work {
+    pub(crate) slots: u64,
+    pub(crate) bytes: u64,
 }
 
 impl ApplyThread {
@@ -37,25 +63,54 @@ impl ApplyThread {
     pub(crate) fn run(mut self) {
         let mut taken = Vec::new();
         let mut scratch = Vec::new();
+        let mut work = Work::default();
         while self.queue.take(&mut taken) {
             let before = self.executor.executed();
-            for work in taken.drain(..) {
-                match work {
+            for apply in taken.drain(..) {
+                match apply {
                     Apply::Execute(execution) => {
-                        self.executor.execute(&execution, &mut self.pending);
+                        work.add(&execution);
+                        self.executor.execute(&execution, &mut self.answering);
+                        self.applied.set(execution.slot);
                     }
-                    Apply::Reads(reads) => {
-                        self.intake.release_reads(reads.len());
-                        for read in reads {
-                            read.answer(&self.executor, &mut scratch);
-                        }
-                    }
+                    Apply::Reads(reads) => self.read(reads, &mut scratch),
                 }
+                self.answering.touched.flush();
             }
             let executed = self.executor.executed();
             if executed > before {
-                self.inbox.applied(executed, self.executor.next_expiry());
+                self.report(executed, &mut work);
             }
         }
+    }
+
+    fn read(&mut self, reads: Vec<ReadRequest>, scratch: &mut Vec<u8>) {
+        self.intake.release_reads(reads.len());
+        for read in reads {
+            read.answer(&self.executor, scratch, &mut self.answering.touched);
+        }
+    }
+
+    /// The core hears of it at its next turn, whatever that is for. It waits for it only when it has
+    /// handed out as much as it may.
+    fn report(&self, executed: Slot, work: &mut Work) {
+        let much = work.slots >= self.wake_after.slots || work.bytes >= self.wake_after.bytes;
+        self.inbox
+            .applied(executed, self.executor.next_expiry(), much);
+        if much {
+            *work = Work::default();
+        }
+    }
+}
+
+impl Work {
+    fn add(&mut self, execution: &Execution) {
+        let bytes: u64 = execution
+            .batches
+            .iter()
+            .map(|batch| batch.cost_bytes())
+            .sum();
+        self.slots += 1;
+        self.bytes += bytes;
     }
 }

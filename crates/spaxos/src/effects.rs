@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use parking_lot::Mutex;
-use spaxos_core::effect::{Effect, HaltReason, LogQuery, Recipients, RejectReason};
+use spaxos_core::effect::{Effect, LogQuery, Recipients, RejectReason};
 use spaxos_core::record::Record;
 use spaxos_core::types::{Lsn, ReplicaId};
 
 use crate::apply_thread::Apply;
 use crate::counters::Cells;
-use crate::error::{ReadError, SubmitError};
+use crate::error::{Fatal, ReadError, SubmitError};
 use crate::intake::Intake;
-use crate::log_thread::Group;
+use crate::log_thread::{Group, LogWriter};
 use crate::mailbox::Mailbox;
 use crate::outbox::{Letter, Outbox};
 use crate::pending::Pending;
@@ -34,13 +34,15 @@ pub(crate) struct Effector {
     pub(crate) lives: Arc<Lives>,
     pub(crate) counters: Arc<Cells>,
     pub(crate) peers: Vec<Arc<PeerQueue>>,
-    pub(crate) log: Arc<Mailbox<Group>>,
+    pub(crate) log: LogWriter,
     pub(crate) apply: Arc<Mailbox<Apply>>,
     pub(crate) reader: Arc<Mailbox<LogQuestion>>,
     pub(crate) outbox: Outbox,
     pub(crate) log_buffer_bytes_max: usize,
-    /// Why the core cannot go on.
-    pub(crate) halted: Option<HaltReason>,
+    /// Why the node cannot go on.
+    pub(crate) failed: Option<Fatal>,
+    /// Up to here the log turned out to be durable at once.
+    pub(crate) durable_at_once: Option<Lsn>,
     /// Messages are encoded here.
     pub(crate) scratch: BytesMut,
     /// Records that are not yet handed to the log.
@@ -94,7 +96,7 @@ impl Effector {
                 );
                 self.counters.lanes_stopped.add(1);
             }
-            Effect::Halt(reason) => self.halted = self.halted.or(Some(reason)),
+            Effect::Halt(reason) => self.fail(Fatal::Halted(reason)),
         }
     }
 
@@ -124,8 +126,16 @@ impl Effector {
 
     fn hand_over_records(&mut self) {
         let group = std::mem::take(&mut self.appended);
-        // A closed mailbox means that the node has ended; nothing leaves any more.
-        drop(self.log.push(group));
+        match self.log.push(group) {
+            Ok(durable) => self.durable_at_once = durable.or(self.durable_at_once),
+            Err(error) => self.fail(Fatal::Storage {
+                reason: error.to_string(),
+            }),
+        }
+    }
+
+    fn fail(&mut self, fatal: Fatal) {
+        self.failed.get_or_insert(fatal);
     }
 
     /// Hands over what has not been, to be synced before the log is closed.

@@ -16,7 +16,7 @@ use tokio::time::Sleep;
 use crate::clock::Clock;
 use crate::effects::{Effector, Published};
 use crate::ending::Ending;
-use crate::error::{Fatal, ReadError, SubmitError};
+use crate::error::{ReadError, SubmitError};
 use crate::inbox::{Arrived, Inbox, Stop};
 use crate::intake::{Intake, Taken};
 use crate::wake::Wake;
@@ -53,6 +53,9 @@ pub(crate) struct Progress {
 /// The status is published at most this often while there is work.
 const PUBLISH_NS: u64 = 2_000_000;
 
+/// How often a node that stops looks whether all is answered.
+const STOPPING_NS: u64 = 1_000_000;
+
 impl EventLoop {
     /// Runs until the node is to stop or the replica halts.
     pub(crate) async fn run(mut self) {
@@ -60,8 +63,8 @@ impl EventLoop {
         loop {
             let now = self.clock.now();
             self.turn(now);
-            if let Some(reason) = self.effector.halted {
-                self.ending.fail(Fatal::Halted(reason));
+            if let Some(reason) = self.effector.failed.take() {
+                self.ending.fail(reason);
                 break;
             }
             if self.is_stopping(now) {
@@ -113,6 +116,10 @@ impl EventLoop {
             self.step(now, Input::Timer);
         }
         self.effector.hand_over();
+        while let Some(lsn) = self.effector.durable_at_once.take() {
+            self.on_durable(now, lsn);
+            self.effector.hand_over();
+        }
     }
 
     fn on_durable(&mut self, now: Time, lsn: Lsn) {
@@ -145,7 +152,7 @@ impl EventLoop {
     }
 
     fn step(&mut self, now: Time, input: Input) {
-        if self.effector.halted.is_some() {
+        if self.effector.failed.is_some() {
             return;
         }
         self.progress.changed = true;
@@ -190,7 +197,11 @@ impl EventLoop {
             .progress
             .changed
             .then(|| self.progress.published.plus(PUBLISH_NS));
-        let times = [self.replica.deadline(), self.progress.stop_at, publish];
+        let stop = self.progress.stop_at.map(|stop_at| {
+            let look_again = self.clock.now().plus(STOPPING_NS);
+            stop_at.min(look_again)
+        });
+        let times = [self.replica.deadline(), stop, publish];
         let Some(next) = times.into_iter().flatten().min() else {
             woken.await;
             return;

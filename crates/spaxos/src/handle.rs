@@ -9,7 +9,7 @@ use spaxos_core::types::Slot;
 use spaxos_wire::chunk::REQUEST_HEAD_BYTES;
 use tokio::sync::oneshot;
 
-use crate::apply_thread::Apply;
+use crate::apply_thread::{Applied, Apply};
 use crate::counters::{Cells, Counters};
 use crate::error::{ReadError, SubmitError};
 use crate::intake::Intake;
@@ -49,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) apply: Arc<Mailbox<Apply>>,
     pub(crate) status: Arc<Mutex<Status>>,
     pub(crate) counters: Arc<Cells>,
+    pub(crate) applied: Arc<Applied>,
     /// What the requests of one payload may have together, in bytes.
     pub(crate) payload_bytes_max: usize,
 }
@@ -177,7 +178,7 @@ impl Handle {
     /// The node's state, at most a few milliseconds old.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.shared.status.lock().clone()
+        self.shared.status()
     }
 
     /// What the node has counted since its start.
@@ -188,6 +189,12 @@ impl Handle {
 }
 
 impl Shared {
+    pub(crate) fn status(&self) -> Status {
+        let mut status = self.status.lock().clone();
+        status.applied = status.applied.max(self.applied.slot());
+        status
+    }
+
     /// Passes on a read that holds a permit.
     pub(crate) fn read(&self, read: ReadRequest, consistency: Consistency) {
         match consistency {

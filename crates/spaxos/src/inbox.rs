@@ -82,9 +82,12 @@ impl Inbox {
         self.wake.wake();
     }
 
-    pub(crate) fn applied(&self, slot: Slot, next_expiry: Option<LogTime>) {
+    /// `wake` is whether the core should hear of it now.
+    pub(crate) fn applied(&self, slot: Slot, next_expiry: Option<LogTime>, wake: bool) {
         self.arrived.lock().applied = Some((slot, next_expiry));
-        self.wake.wake();
+        if wake {
+            self.wake.wake();
+        }
     }
 
     pub(crate) fn log_found(&self, to: ReplicaId, found: LogFound) {

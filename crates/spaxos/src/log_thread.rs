@@ -1,5 +1,6 @@
 //! The thread that owns the log: one write and one sync for everything that has come since the last.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +40,74 @@ fn about_bytes(record: &Record) -> usize {
             Record::Adoption { values, .. } => values.len() * HEAD_BYTES,
             _ => 0,
         }
+}
+
+/// Where records go.
+pub(crate) enum LogWriter {
+    /// To the thread that owns the log.
+    Thread(Arc<Mailbox<Group>>),
+    /// Into memory, at once: no other thread is needed where nothing is waited for.
+    Memory(Box<MemoryWriter>),
+}
+
+/// A log in memory.
+pub(crate) struct MemoryWriter {
+    log: Log,
+    records_before: u64,
+    counters: Arc<Cells>,
+}
+
+impl fmt::Debug for LogWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LogWriter::Thread(_) => "LogWriter::Thread",
+            LogWriter::Memory(_) => "LogWriter::Memory",
+        })
+    }
+}
+
+impl LogWriter {
+    /// A writer into a log of durability `memory`.
+    pub(crate) fn memory(log: Log, records_before: u64, counters: Arc<Cells>) -> LogWriter {
+        LogWriter::Memory(Box::new(MemoryWriter {
+            log,
+            records_before,
+            counters,
+        }))
+    }
+
+    /// Takes a group. Returns the last durable record, if it is known at once.
+    pub(crate) fn push(&mut self, group: Group) -> Result<Option<Lsn>, LogError> {
+        match self {
+            LogWriter::Thread(queue) => {
+                // A closed mailbox means that the node has ended; nothing leaves any more.
+                drop(queue.push(group));
+                Ok(None)
+            }
+            LogWriter::Memory(writer) => writer.push(&group),
+        }
+    }
+
+    /// No group follows.
+    pub(crate) fn close(&self) {
+        if let LogWriter::Thread(queue) = self {
+            queue.close();
+        }
+    }
+}
+
+impl MemoryWriter {
+    fn push(&mut self, group: &Group) -> Result<Option<Lsn>, LogError> {
+        for (lsn, record) in &group.records {
+            self.log.append(Lsn(lsn.0 + self.records_before), record)?;
+        }
+        self.counters.log_records.add(group.records.len() as u64);
+        if !group.sync {
+            return Ok(None);
+        }
+        let durable = self.log.commit()?;
+        Ok(Some(Lsn(durable.0 - self.records_before)))
+    }
 }
 
 /// What the log's thread owns and talks to.

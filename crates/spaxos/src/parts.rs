@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use parking_lot::Mutex;
 use spaxos_core::replica::Replica;
+use spaxos_core::status::Status;
 use spaxos_core::types::ReplicaId;
 use spaxos_storage::{Log, LogReader};
 use spaxos_wire::WireLimits;
@@ -13,11 +14,11 @@ use spaxos_wire::hello::fingerprint;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
-use crate::apply_thread::{Apply, ApplyThread};
+use crate::apply_thread::{Applied, Apply, ApplyThread, Work};
 use crate::clock::Clock;
 use crate::counters::Cells;
 use crate::effects::{Effector, LogQuestion, Published, ReadGroups, SCRATCH_BYTES};
-use crate::ending::{Ended, Ending, spawn};
+use crate::ending::{Ending, spawn};
 use crate::error::{Fatal, StartError};
 use crate::event_loop::{EventLoop, Progress};
 use crate::executor::Executor;
@@ -25,18 +26,19 @@ use crate::handle::{Handle, Shared};
 use crate::inbox::Inbox;
 use crate::intake::Intake;
 use crate::log_reader;
-use crate::log_thread::{Group, LogThread};
+use crate::log_thread::{Group, LogThread, LogWriter};
 use crate::mailbox::Mailbox;
 use crate::native::{Server, serve};
 use crate::node::{Node, system};
-use crate::options::{Member, Options};
+use crate::options::{Durability, Member, Options};
 use crate::outbox::Outbox;
-use crate::pending::Pending;
+use crate::pending::{Answering, Pending};
 use crate::random;
 use crate::start::{Opened, RECORDS_BEFORE, no_randomness};
 use crate::transport::lives::Lives;
 use crate::transport::peer_queue::PeerQueue;
 use crate::transport::{Identity, Peer, Transport};
+use crate::waiter::Touched;
 use crate::wake::Wake;
 
 /// The sockets that a node listens on.
@@ -80,6 +82,7 @@ struct Wiring {
     counters: Arc<Cells>,
     ending: Arc<Ending>,
     lives: Arc<Lives>,
+    applied: Arc<Applied>,
     log: Arc<Mailbox<Group>>,
     apply: Arc<Mailbox<Apply>>,
     reader: Arc<Mailbox<LogQuestion>>,
@@ -123,26 +126,22 @@ impl Parts {
     /// Starts all threads.
     pub(crate) fn start(self, options: &Options, ports: Ports) -> Result<Node, StartError> {
         let wiring = self.wiring;
-        let transport = Arc::new(wiring.transport(options, self.opened.disk_id));
-        let executed = self.opened.executor.executed();
-        wiring
-            .inbox
-            .applied(executed, self.opened.executor.next_expiry());
+        let opened = self.opened;
+        let transport = Arc::new(wiring.transport(options, opened.disk_id));
+        let executed = opened.executor.executed();
+        let next_expiry = opened.executor.next_expiry();
+        wiring.inbox.applied(executed, next_expiry, true);
         let now = self.clock.now();
-        let replica = Replica::new(options.core_config(), self.opened.recovered, self.seed, now);
-        let shared = Arc::new(Shared {
-            intake: Arc::clone(&wiring.intake),
-            apply: Arc::clone(&wiring.apply),
-            status: Arc::new(Mutex::new(replica.status())),
-            counters: Arc::clone(&wiring.counters),
-            payload_bytes_max: options.limits.chunk_bytes_max,
-        });
+        let replica = Replica::new(options.core_config(), opened.recovered, self.seed, now);
+        let shared = Arc::new(wiring.shared(options, replica.status()));
+        let (log, log_thread) = wiring.log(options.durability, opened.log);
         let queues = self.peers.iter().map(|peer| Arc::clone(&peer.queue));
+        let effector = wiring.effector(options, queues.collect(), log);
         let core = CoreThread {
             runtime: self.runtime,
             event_loop: EventLoop {
                 replica,
-                effector: wiring.effector(options, queues.collect()),
+                effector,
                 clock: self.clock,
                 inbox: Arc::clone(&wiring.inbox),
                 intake: Arc::clone(&wiring.intake),
@@ -156,9 +155,8 @@ impl Parts {
             listener: ports.peers,
             peers: self.peers,
         };
-        let log_thread = wiring.log_thread(self.opened.log);
-        let apply_thread = wiring.apply_thread(self.opened.executor);
-        let reading = wiring.reading(self.opened.reader);
+        let apply_thread = wiring.apply_thread(options, opened.executor);
+        let reading = wiring.reading(opened.reader);
         let mut node = Node {
             handle: Handle::new(Arc::clone(&shared)),
             inbox: Arc::clone(&wiring.inbox),
@@ -170,15 +168,12 @@ impl Parts {
             threads: Vec::new(),
         };
         // If one of them cannot be started, dropping the node ends those that run.
-        let mut start = |name, body: Box<dyn FnOnce() + Send>| -> Result<(), StartError> {
-            let ended: Ended = spawn(name, &wiring.ending, body)?;
-            node.threads.push(ended);
-            Ok(())
-        };
-        start("spaxos-core", Box::new(move || core.run()))?;
-        start("spaxos-log", Box::new(move || log_thread.run()))?;
-        start("spaxos-apply", Box::new(move || apply_thread.run()))?;
-        start("spaxos-read", Box::new(reading))?;
+        node.spawn("spaxos-core", move || core.run())?;
+        if let Some(log_thread) = log_thread {
+            node.spawn("spaxos-log", move || log_thread.run())?;
+        }
+        node.spawn("spaxos-apply", move || apply_thread.run())?;
+        node.spawn("spaxos-read", reading)?;
         if let Some((listener, _)) = ports.clients {
             node.serve_clients(options, shared, listener)?;
         }
@@ -201,6 +196,7 @@ impl Wiring {
             wake,
             inbox,
             intake,
+            applied: Arc::new(Applied::default()),
             log: Arc::new(Mailbox::new()),
             apply: Arc::new(Mailbox::new()),
             reader: Arc::new(Mailbox::new()),
@@ -225,19 +221,20 @@ impl Wiring {
         }
     }
 
-    fn effector(&self, options: &Options, peers: Vec<Arc<PeerQueue>>) -> Effector {
+    fn effector(&self, options: &Options, peers: Vec<Arc<PeerQueue>>, log: LogWriter) -> Effector {
         Effector {
             intake: Arc::clone(&self.intake),
             pending: Arc::clone(&self.pending),
             lives: Arc::clone(&self.lives),
             counters: Arc::clone(&self.counters),
             peers,
-            log: Arc::clone(&self.log),
+            log,
             apply: Arc::clone(&self.apply),
             reader: Arc::clone(&self.reader),
             outbox: Outbox::new(options.runtime.outbox_messages_max),
             log_buffer_bytes_max: options.runtime.log_buffer_bytes_max,
-            halted: None,
+            failed: None,
+            durable_at_once: None,
             scratch: BytesMut::with_capacity(SCRATCH_BYTES),
             appended: Group::default(),
             applying: Vec::new(),
@@ -245,24 +242,49 @@ impl Wiring {
         }
     }
 
-    fn log_thread(&self, log: Log) -> LogThread {
-        LogThread {
+    /// Where records go, and the thread that takes them if one is needed.
+    fn log(&self, durability: Durability, log: Log) -> (LogWriter, Option<LogThread>) {
+        let counters = Arc::clone(&self.counters);
+        if durability == Durability::Memory {
+            return (LogWriter::memory(log, RECORDS_BEFORE, counters), None);
+        }
+        let thread = LogThread {
             log,
             records_before: RECORDS_BEFORE,
             queue: Arc::clone(&self.log),
             inbox: Arc::clone(&self.inbox),
-            counters: Arc::clone(&self.counters),
+            counters,
             ending: Arc::clone(&self.ending),
-        }
+        };
+        (LogWriter::Thread(Arc::clone(&self.log)), Some(thread))
     }
 
-    fn apply_thread(&self, executor: Executor) -> ApplyThread {
+    fn apply_thread(&self, options: &Options, executor: Executor) -> ApplyThread {
         ApplyThread {
             executor,
             queue: Arc::clone(&self.apply),
-            pending: Arc::clone(&self.pending),
+            answering: Answering {
+                pending: Arc::clone(&self.pending),
+                touched: Touched::default(),
+            },
             inbox: Arc::clone(&self.inbox),
             intake: Arc::clone(&self.intake),
+            applied: Arc::clone(&self.applied),
+            wake_after: Work {
+                slots: options.limits.apply_slots_max / 8,
+                bytes: options.limits.apply_bytes_max / 8,
+            },
+        }
+    }
+
+    fn shared(&self, options: &Options, status: Status) -> Shared {
+        Shared {
+            intake: Arc::clone(&self.intake),
+            apply: Arc::clone(&self.apply),
+            status: Arc::new(Mutex::new(status)),
+            counters: Arc::clone(&self.counters),
+            applied: Arc::clone(&self.applied),
+            payload_bytes_max: options.limits.chunk_bytes_max,
         }
     }
 
@@ -274,6 +296,15 @@ impl Wiring {
 }
 
 impl Node {
+    fn spawn(
+        &mut self,
+        name: &'static str,
+        body: impl FnOnce() + Send + 'static,
+    ) -> Result<(), StartError> {
+        self.threads.push(spawn(name, &self.ending, body)?);
+        Ok(())
+    }
+
     fn serve_clients(
         &mut self,
         options: &Options,

@@ -15,7 +15,7 @@ use spaxos_wire::chunk;
 use crate::error::SubmitError;
 use crate::executor::{AnswerSink, Answers};
 use crate::intake::Intake;
-use crate::waiter::Waiting;
+use crate::waiter::{Touched, Waiting};
 
 /// Chunks that the core has and that are neither executed nor refused.
 #[derive(Debug)]
@@ -121,26 +121,35 @@ fn requests_in(payload: &[u8]) -> usize {
     chunks.map(|chunk| chunk.requests() as usize).sum()
 }
 
-impl AnswerSink for Arc<Pending> {
+/// Passes answers to whoever waits for them.
+#[derive(Debug)]
+pub(crate) struct Answering {
+    pub(crate) pending: Arc<Pending>,
+    /// Connections that have something to write now.
+    pub(crate) touched: Touched,
+}
+
+impl AnswerSink for Answering {
     fn wants(&self, batch: &Batch) -> bool {
         if batch.origins.is_empty() {
-            return batch.requests > 0 && self.is_mine(batch.lane, batch.position.incarnation);
+            return batch.requests > 0
+                && self.pending.is_mine(batch.lane, batch.position.incarnation);
         }
         let mut origins = batch.origins.iter();
-        origins.any(|origin| self.is_mine(origin.replica, origin.incarnation))
+        origins.any(|origin| self.pending.is_mine(origin.replica, origin.incarnation))
     }
 
     fn answered(&mut self, slot: Slot, batch: &Batch, answers: Answers) {
         let mut permits = 0;
-        for (mut at, waiting) in self.own_chunks(batch) {
+        for (mut at, waiting) in self.pending.own_chunks(batch) {
             permits += waiting.permits;
             for waiter in waiting.waiters {
                 let end = at + waiter.requests() as usize;
-                waiter.answer(slot, &answers, at..end);
+                waiter.answer(slot, &answers, at..end, &mut self.touched);
                 at = end;
             }
         }
-        self.intake.release(permits);
+        self.pending.intake.release(permits);
     }
 }
 
@@ -237,7 +246,11 @@ mod tests {
                 batches: vec![Arc::new(batch)],
                 hash: 0,
             };
-            self.executor.execute(&execution, &mut self.pending);
+            let mut answering = Answering {
+                pending: Arc::clone(&self.pending),
+                touched: Touched::default(),
+            };
+            self.executor.execute(&execution, &mut answering);
         }
     }
 

@@ -9,6 +9,7 @@ use crate::error::ReadError;
 use crate::executor::Executor;
 use crate::handle::Reply;
 use crate::native::output::{Asked, Output};
+use crate::waiter::Touched;
 
 /// A read that holds a permit of the intake.
 #[derive(Debug)]
@@ -34,8 +35,9 @@ pub(crate) enum Reader {
 }
 
 impl ReadRequest {
-    /// Answers from the present state. `scratch` is empty before and after.
-    pub(crate) fn answer(self, executor: &Executor, scratch: &mut Vec<u8>) {
+    /// Answers from the present state. `scratch` is empty before and after. What is then to be written
+    /// is added to `touched`.
+    pub(crate) fn answer(self, executor: &Executor, scratch: &mut Vec<u8>, touched: &mut Touched) {
         let slot = executor.executed();
         match self.reader {
             // The caller has gone: no need to look.
@@ -48,6 +50,7 @@ impl ReadRequest {
             Reader::Client { asked, to } => {
                 query(executor, self.query.as_deref(), scratch);
                 to.answer(asked, slot, scratch);
+                touched.add(to);
             }
         }
         scratch.clear();
@@ -57,7 +60,10 @@ impl ReadRequest {
     pub(crate) fn refuse(self, error: &ReadError) {
         match self.reader {
             Reader::One(to) => drop(to.send(Err(error.clone()))),
-            Reader::Client { asked, to } => to.refuse_read(asked, error),
+            Reader::Client { asked, to } => {
+                to.refuse_read(asked, error);
+                to.wake();
+            }
         }
     }
 }

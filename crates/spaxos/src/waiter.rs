@@ -44,8 +44,14 @@ impl Waiter {
     }
 
     /// Hands over the answers of its requests, which are `run` of `answers`. Whoever has stopped
-    /// waiting is not told.
-    pub(crate) fn answer(self, slot: Slot, answers: &Answers, run: Range<usize>) {
+    /// waiting is not told. What is then to be written is added to `touched`.
+    pub(crate) fn answer(
+        self,
+        slot: Slot,
+        answers: &Answers,
+        run: Range<usize>,
+        touched: &mut Touched,
+    ) {
         match self {
             Waiter::One(to) => {
                 let bytes = answers.bytes(run.start);
@@ -58,7 +64,10 @@ impl Waiter {
                 });
                 let _gone = to.send(Ok(replies.collect()));
             }
-            Waiter::Client { asked, to, .. } => to.replies(asked, slot, answers, run),
+            Waiter::Client { asked, to, .. } => {
+                to.replies(asked, slot, answers, run);
+                touched.add(to);
+            }
         }
     }
 
@@ -67,7 +76,39 @@ impl Waiter {
         match self {
             Waiter::One(to) => drop(to.send(Err(error.clone()))),
             Waiter::Many { to, .. } => drop(to.send(Err(error.clone()))),
-            Waiter::Client { asked, to, .. } => to.refuse(asked, error),
+            Waiter::Client { asked, to, .. } => {
+                to.refuse(asked, error);
+                to.wake();
+            }
+        }
+    }
+}
+
+/// Clients' connections that have something to write.
+#[derive(Debug, Default)]
+pub(crate) struct Touched(Vec<Arc<Output>>);
+
+/// Up to so many connections are written to at once by whoever has the answers: that is quicker than
+/// waking their tasks, which for many connections share the work better.
+const DIRECT_MAX: usize = 4;
+
+impl Touched {
+    pub(crate) fn add(&mut self, output: Arc<Output>) {
+        let last = self.0.last();
+        if last.is_none_or(|last| !Arc::ptr_eq(last, &output)) {
+            self.0.push(output);
+        }
+    }
+
+    /// Has everything written.
+    pub(crate) fn flush(&mut self) {
+        let direct = self.0.len() <= DIRECT_MAX;
+        for output in self.0.drain(..) {
+            if direct {
+                output.flush();
+            } else {
+                output.wake();
+            }
         }
     }
 }

@@ -9,15 +9,14 @@ use bytes::BytesMut;
 use spaxos_wire::client::{Request, decode_request};
 use spaxos_wire::frame::FrameReader;
 use spaxos_wire::{DecodeError, chunk};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::AsyncReadExt;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::handle::Consistency;
 use crate::intake::Intake;
-use crate::native::output::{Asked, Output};
+use crate::native::output::{Asked, Output, WriteError};
 use crate::native::server::{Server, asked_to_stop};
 use crate::read::{ReadRequest, Reader};
 use crate::waiter::Waiter;
@@ -29,10 +28,10 @@ pub(crate) enum ConnectionError {
     Io(#[from] io::Error),
     #[error("an unreadable frame: {0}")]
     Unreadable(#[from] DecodeError),
-    #[error("the client stopped in the middle of a frame, or does not read its answers")]
+    #[error("the client stopped in the middle of a frame")]
     Stalled,
-    #[error("the client let too many answers pile up")]
-    Overflown,
+    #[error(transparent)]
+    Unwritable(#[from] WriteError),
 }
 
 /// How long it may take to tell a client why its connection is closed.
@@ -49,18 +48,20 @@ impl Connection<'_> {
     /// Runs until the client closes, misbehaves, or `stopping` is true and all is answered.
     pub(crate) async fn run(
         self,
-        stream: TcpStream,
+        (read, write): (&mut OwnedReadHalf, &OwnedWriteHalf),
         buffer: BytesMut,
         mut stopping: watch::Receiver<bool>,
     ) -> Result<(), ConnectionError> {
-        let (read, write) = stream.into_split();
-        let mut writing = pin!(self.write(write));
+        let mut writing = pin!(
+            self.output
+                .write(stream, self.server.limits.client_stall_max)
+        );
         let read = tokio::select! {
             read = self.read(read, buffer) => read,
-            written = &mut writing => return written,
+            written = &mut writing => return Ok(written?),
             () = asked_to_stop(&mut stopping) => {
                 self.output.finish();
-                return writing.await;
+                return Ok(writing.await?);
             }
         };
         if matches!(read, Err(ConnectionError::Unreadable(_))) {
@@ -77,7 +78,7 @@ impl Connection<'_> {
 
     async fn read(
         self,
-        mut read: OwnedReadHalf,
+        read: &mut OwnedReadHalf,
         mut buffer: BytesMut,
     ) -> Result<(), ConnectionError> {
         let reader = FrameReader::new(self.server.frame_bytes_max());
@@ -90,10 +91,8 @@ impl Connection<'_> {
             let bytes = if buffer.is_empty() {
                 read.read_buf(&mut buffer).await?
             } else {
-                let reading = timeout(
-                    self.server.limits.client_stall_max,
-                    read.read_buf(&mut buffer),
-                );
+                let stall_max = self.server.limits.client_stall_max;
+                let reading = timeout(stall_max, read.read_buf(&mut buffer));
                 reading.await.map_err(|_| ConnectionError::Stalled)??
             };
             if bytes == 0 {
@@ -121,7 +120,8 @@ impl Connection<'_> {
             } => {
                 let shared = &self.server.shared;
                 if let Err(error) = shared.intake.admit_read() {
-                    return self.output.refuse_read(asked, &error);
+                    self.output.refuse_read(asked, &error);
+                    return self.output.wake();
                 }
                 let reader = Reader::Client {
                     asked,
@@ -136,8 +136,9 @@ impl Connection<'_> {
                 shared.read(ReadRequest { query, reader }, consistency);
             }
             Request::Status { .. } => {
-                let status = self.server.shared.status.lock().clone();
+                let status = self.server.shared.status();
                 self.output.status(asked, status);
+                self.output.wake();
             }
         }
     }
@@ -145,12 +146,14 @@ impl Connection<'_> {
     async fn submit(self, asked: Asked, payload: &[u8]) {
         let Ok(requests) = chunk::validate(payload, &self.server.wire) else {
             self.server.shared.counters.frames_refused.add(1);
-            return self.output.malformed(asked);
+            self.output.malformed(asked);
+            return self.output.wake();
         };
         let intake = &self.server.shared.intake;
         let permits = Intake::permits(payload.len(), 1);
         if let Err(error) = intake.admit(permits).await {
-            return self.output.refuse(asked, &error);
+            self.output.refuse(asked, &error);
+            return self.output.wake();
         }
         let waiter = Waiter::Client {
             requests,
@@ -158,23 +161,5 @@ impl Connection<'_> {
             to: Arc::clone(self.output),
         };
         intake.push_chunk(payload, waiter, permits);
-    }
-
-    /// Writes answers as they come, until the output is finished and empty.
-    async fn write(self, mut write: OwnedWriteHalf) -> Result<(), ConnectionError> {
-        let stall_max = self.server.limits.client_stall_max;
-        let mut taken = Vec::new();
-        while self
-            .output
-            .take(&mut taken)
-            .await
-            .map_err(|_| ConnectionError::Overflown)?
-        {
-            let writing = timeout(stall_max, write.write_all(&taken));
-            writing.await.map_err(|_| ConnectionError::Stalled)??;
-            taken.clear();
-        }
-        write.shutdown().await?;
-        Ok(())
     }
 }

@@ -1,6 +1,9 @@
 //! What waits to be written to one client, and what that client still waits for.
 
+use std::io;
 use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use parking_lot::Mutex;
@@ -9,19 +12,21 @@ use spaxos_core::types::Slot;
 use spaxos_wire::answer::{ANSWER_HEAD_BYTES, AnswerStatus, AnswersBuilder};
 use spaxos_wire::client::{ErrorKind, Replies, Response};
 use spaxos_wire::frame::Frame;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::time::timeout;
 
 use crate::error::{ReadError, SubmitError};
 use crate::executor::Answers;
 use crate::options::CHUNK_HEAD_BYTES;
 use crate::wake::Wake;
 
-/// The answers for one client. Filled by the apply thread, emptied by the connection's task, which is
-/// woken once however many answers come.
+/// The answers for one client. Filled by the apply thread, which also writes them if few clients wait
+/// and the socket takes them; otherwise the connection's task is woken, once however many there are.
 #[derive(Debug)]
 pub(crate) struct Output {
     state: Mutex<State>,
-    /// There is something to write, or the client is to be cut off.
-    written: Wake,
+    /// There is something to write, or nothing will follow.
+    ready: Wake,
     /// There is room for more requests.
     room: Wake,
     limits: OutputLimits,
@@ -40,20 +45,34 @@ pub(crate) struct OutputLimits {
     pub(crate) in_flight_frames_max: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    /// The connection, while it stands: requests under way must not keep it open.
+    stream: Option<Arc<OwnedWriteHalf>>,
     /// Encoded frames.
     buffer: Vec<u8>,
+    /// What was taken out of `buffer` and is not written; nobody writes it now.
+    leaving: Leaving,
+    /// Somebody is writing: whoever that is looks again before it stops.
+    writing: bool,
     /// Where frames are built.
     scratch: BytesMut,
-    /// What was asked and whose answer is not yet written.
+    /// What was asked and whose answer is not yet being written.
     in_flight: InFlight,
     /// The part of it whose answers are in `buffer`.
     answered: InFlight,
     /// Nothing more will be asked.
     finished: bool,
-    /// Too much piled up.
-    overflown: bool,
+    /// Why nothing can be written any more.
+    failed: Option<WriteError>,
+}
+
+/// Frames on their way into the socket.
+#[derive(Debug, Default)]
+struct Leaving {
+    bytes: Vec<u8>,
+    /// How many of them are written.
+    written: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,15 +81,42 @@ struct InFlight {
     bytes: usize,
 }
 
-/// The client let more answers pile up than it may.
+/// Why answers cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum WriteError {
+    #[error("the connection failed: {0}")]
+    Io(io::ErrorKind),
+    #[error("the client let too many answers pile up")]
+    Overflown,
+    #[error("the client does not read its answers")]
+    Stalled,
+}
+
+/// What became of an attempt to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Overflown;
+enum Flushed {
+    /// Everything is written, or somebody else is at it.
+    All,
+    /// The socket takes no more now.
+    Blocked,
+}
 
 impl Output {
-    pub(crate) fn new(limits: OutputLimits) -> Output {
+    pub(crate) fn new(stream: Arc<OwnedWriteHalf>, limits: OutputLimits) -> Output {
+        let state = State {
+            stream: Some(stream),
+            buffer: Vec::new(),
+            leaving: Leaving::default(),
+            writing: false,
+            scratch: BytesMut::new(),
+            in_flight: InFlight::default(),
+            answered: InFlight::default(),
+            finished: false,
+            failed: None,
+        };
         Output {
-            state: Mutex::new(State::default()),
-            written: Wake::default(),
+            state: Mutex::new(state),
+            ready: Wake::default(),
             room: Wake::default(),
             limits,
         }
@@ -91,6 +137,125 @@ impl Output {
             }
             self.room.woken().await;
         }
+    }
+
+    /// Writes what there is, without waiting. Whatever stops it is the task's matter.
+    pub(crate) fn flush(&self) {
+        if self.try_flush() != Ok(Flushed::All) {
+            self.ready.wake();
+        }
+    }
+
+    /// Has the connection's task write what there is.
+    pub(crate) fn wake(&self) {
+        self.ready.wake();
+    }
+
+    /// Writes answers to `stream` as they come, until nothing more will be asked and all is answered.
+    /// The task of the connection waits here.
+    pub(crate) async fn write(
+        &self,
+        stream: &OwnedWriteHalf,
+        stall_max: Duration,
+    ) -> Result<(), WriteError> {
+        loop {
+            while self.try_flush()? == Flushed::Blocked {
+                let writable = timeout(stall_max, stream.writable()).await;
+                let ready = writable.map_err(|_| WriteError::Stalled)?;
+                ready.map_err(|error| WriteError::Io(error.kind()))?;
+            }
+            if self.is_done() {
+                return Ok(());
+            }
+            self.ready.woken().await;
+        }
+    }
+
+    fn try_flush(&self) -> Result<Flushed, WriteError> {
+        let Some((stream, mut leaving)) = self.begin_writing()? else {
+            return Ok(Flushed::All);
+        };
+        loop {
+            while leaving.written < leaving.bytes.len() {
+                match stream.try_write(&leaving.bytes[leaving.written..]) {
+                    Ok(bytes) => leaving.written += bytes,
+                    Err(error) => return self.stop_writing(leaving, error.kind()),
+                }
+            }
+            let mut state = self.state.lock();
+            if !state.take_buffer(&mut leaving) {
+                state.writing = false;
+                state.leaving = leaving;
+                return Ok(Flushed::All);
+            }
+            drop(state);
+            self.room.wake();
+        }
+    }
+
+    /// What is to be written, for this caller alone; nothing if there is nothing, or somebody writes.
+    fn begin_writing(&self) -> Result<Option<(Arc<OwnedWriteHalf>, Leaving)>, WriteError> {
+        let mut state = self.state.lock();
+        if let Some(failed) = state.failed {
+            return Err(failed);
+        }
+        let Some(stream) = state.stream.clone().filter(|_| !state.writing) else {
+            return Ok(None);
+        };
+        let mut leaving = std::mem::take(&mut state.leaving);
+        let rest = leaving.written < leaving.bytes.len();
+        let took = !rest && state.take_buffer(&mut leaving);
+        if !rest && !took {
+            state.leaving = leaving;
+            return Ok(None);
+        }
+        state.writing = true;
+        drop(state);
+        if took {
+            self.room.wake();
+        }
+        Ok(Some((stream, leaving)))
+    }
+
+    fn stop_writing(&self, leaving: Leaving, error: io::ErrorKind) -> Result<Flushed, WriteError> {
+        let mut state = self.state.lock();
+        state.writing = false;
+        state.leaving = leaving;
+        if error == io::ErrorKind::WouldBlock {
+            return Ok(Flushed::Blocked);
+        }
+        let failed = WriteError::Io(error);
+        state.failed = Some(failed);
+        Err(failed)
+    }
+
+    /// Lets go of the connection: answers that still come are dropped.
+    pub(crate) fn close(&self) {
+        let mut state = self.state.lock();
+        state.stream = None;
+        state.failed = Some(WriteError::Io(io::ErrorKind::NotConnected));
+        state.buffer = Vec::new();
+    }
+
+    /// Nothing more will be asked: what is under way is still answered.
+    pub(crate) fn finish(&self) {
+        self.state.lock().finished = true;
+        self.ready.wake();
+    }
+
+    /// Nothing more will be asked, and nobody waits for what is not yet answered.
+    pub(crate) fn abandon(&self) {
+        let mut state = self.state.lock();
+        state.finished = true;
+        state.in_flight = InFlight::default();
+        drop(state);
+        self.ready.wake();
+    }
+
+    fn is_done(&self) -> bool {
+        let state = self.state.lock();
+        let idle = state.in_flight.frames == 0 && state.buffer.is_empty();
+        state.finished && idle && !state.writing
     }
 
     /// The answers `run` to a submission of `bytes` bytes.
@@ -182,10 +347,12 @@ impl Output {
 
     fn push(&self, asked: Asked, responses: &[Response]) {
         let mut state = self.state.lock();
+        if state.failed.is_some() {
+            return;
+        }
         let State {
             buffer, scratch, ..
         } = &mut *state;
-        let first = buffer.is_empty();
         for response in responses {
             let frame = Frame::response(response, scratch);
             for segment in frame.segments() {
@@ -195,69 +362,26 @@ impl Output {
         state.answered.frames += 1;
         state.answered.bytes += asked.bytes;
         if state.buffer.len() > self.limits.output_bytes_max {
-            state.overflown = true;
+            state.failed = Some(WriteError::Overflown);
             state.buffer = Vec::new();
         }
-        drop(state);
-        if first {
-            self.written.wake();
+    }
+}
+
+impl State {
+    /// Swaps what is to be written into `leaving`, which is written; false if there is nothing. What
+    /// is being written is bounded, so that it makes room already.
+    fn take_buffer(&mut self, leaving: &mut Leaving) -> bool {
+        leaving.bytes.clear();
+        leaving.written = 0;
+        if self.buffer.is_empty() {
+            return false;
         }
-    }
-
-    /// Waits for frames to write and swaps them into `taken`, which must be empty. Returns false when
-    /// the output is finished and everything that was asked is answered and handed out.
-    pub(crate) async fn take(&self, taken: &mut Vec<u8>) -> Result<bool, Overflown> {
-        assert!(
-            taken.is_empty(),
-            "what was taken before must be written first"
-        );
-        loop {
-            if self.try_take(taken)? {
-                return Ok(true);
-            }
-            if self.is_done() {
-                return Ok(false);
-            }
-            self.written.woken().await;
-        }
-    }
-
-    /// Nothing more will be asked: what is under way is still answered.
-    pub(crate) fn finish(&self) {
-        self.state.lock().finished = true;
-        self.written.wake();
-    }
-
-    /// Nothing more will be asked, and nobody waits for what is not yet answered.
-    pub(crate) fn abandon(&self) {
-        let mut state = self.state.lock();
-        state.finished = true;
-        state.in_flight = InFlight::default();
-        drop(state);
-        self.written.wake();
-    }
-
-    fn is_done(&self) -> bool {
-        let state = self.state.lock();
-        state.finished && state.in_flight.frames == 0 && state.buffer.is_empty()
-    }
-
-    /// Swaps what there is to write into `taken`, which must be empty; false if there is nothing.
-    fn try_take(&self, taken: &mut Vec<u8>) -> Result<bool, Overflown> {
-        let mut state = self.state.lock();
-        if state.overflown {
-            return Err(Overflown);
-        }
-        std::mem::swap(&mut state.buffer, taken);
-        let answered = std::mem::take(&mut state.answered);
-        // What is being written is bounded: it makes room already.
-        state.in_flight.frames = state.in_flight.frames.saturating_sub(answered.frames);
-        state.in_flight.bytes = state.in_flight.bytes.saturating_sub(answered.bytes);
-        drop(state);
-        if answered.frames > 0 {
-            self.room.wake();
-        }
-        Ok(!taken.is_empty())
+        std::mem::swap(&mut self.buffer, &mut leaving.bytes);
+        let answered = std::mem::take(&mut self.answered);
+        self.in_flight.frames = self.in_flight.frames.saturating_sub(answered.frames);
+        self.in_flight.bytes = self.in_flight.bytes.saturating_sub(answered.bytes);
+        true
     }
 }
 
@@ -284,6 +408,8 @@ mod tests {
     use spaxos_wire::WireLimits;
     use spaxos_wire::client::decode_response;
     use spaxos_wire::frame::FrameReader;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
@@ -301,10 +427,28 @@ mod tests {
         }
     }
 
-    fn responses(output: &Output) -> Vec<Response> {
-        let mut taken = Vec::new();
-        assert_eq!(output.try_take(&mut taken), Ok(true));
-        let mut buffer = BytesMut::from(&taken[..]);
+    /// An output, and the client's end of its connection.
+    async fn output() -> (Output, Arc<OwnedWriteHalf>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let (client, server) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (server, _) = server.expect("accepted");
+        let (_, server) = server.into_split();
+        let server = Arc::new(server);
+        let output = Output::new(Arc::clone(&server), LIMITS);
+        (output, server, client.expect("connected"))
+    }
+
+    /// What the client has got, once the output is closed.
+    async fn responses(world: (Output, Arc<OwnedWriteHalf>, TcpStream)) -> Vec<Response> {
+        let (output, server, mut client) = world;
+        output.finish();
+        let written = output.write(&server, Duration::from_secs(10)).await;
+        assert_eq!(written, Ok(()));
+        output.close();
+        drop(server);
+        let mut buffer = BytesMut::new();
+        while client.read_buf(&mut buffer).await.expect("readable") > 0 {}
         let reader = FrameReader::new(LIMITS.frame_bytes_max);
         let frames = std::iter::from_fn(|| reader.read(&mut buffer).expect("intact"));
         let limits = WireLimits::default();
@@ -313,13 +457,14 @@ mod tests {
             .collect()
     }
 
-    #[test]
-    fn long_answers_come_in_several_frames() {
-        let output = Output::new(LIMITS);
+    #[tokio::test]
+    async fn long_answers_come_in_several_frames() {
+        let (output, server, client) = output().await;
         let answers = [[1; 60], [2; 60], [3; 60]];
         let answers = answers.iter().map(|answer| (AnswerStatus::Ok, &answer[..]));
         output.encode_replies(asked(4), Slot(9), answers);
-        let firsts: Vec<u32> = responses(&output)
+        let firsts: Vec<u32> = responses((output, server, client))
+            .await
             .into_iter()
             .map(|response| match response {
                 Response::Replies(replies) => replies.first,
@@ -329,17 +474,31 @@ mod tests {
         assert_eq!(firsts, [0, 1, 2]);
     }
 
-    #[test]
-    fn an_answer_that_fits_no_frame_is_an_error() {
-        let output = Output::new(LIMITS);
+    #[tokio::test]
+    async fn an_answer_that_fits_no_frame_is_an_error() {
+        let (output, server, client) = output().await;
         output.answer(asked(4), Slot(9), &[0; 200]);
         let unknown = asked(4).error(ErrorKind::Unknown);
-        assert_eq!(responses(&output), [unknown]);
+        assert_eq!(responses((output, server, client)).await, [unknown]);
+    }
+
+    #[tokio::test]
+    async fn whoever_writes_writes_everything_once() {
+        let (output, server, client) = output().await;
+        for request_id in 0..10 {
+            output.answer(asked(request_id), Slot(1), b"x");
+            if request_id % 3 == 0 {
+                output.flush();
+            }
+        }
+        let ids = responses((output, server, client)).await;
+        let ids: Vec<u64> = ids.iter().map(Response::request_id).collect();
+        assert_eq!(ids, (0..10).collect::<Vec<_>>());
     }
 
     #[tokio::test]
     async fn a_client_that_does_not_read_is_not_read_from_and_then_cut_off() {
-        let output = Output::new(LIMITS);
+        let (output, server, _client) = output().await;
         output.enter(10).await;
         output.enter(10).await;
         let third = output.enter(10);
@@ -349,12 +508,13 @@ mod tests {
             "no room for a third"
         );
         output.answer(asked(1), Slot(1), b"x");
-        assert_eq!(responses(&output).len(), 1);
+        output.flush();
         assert!(poll_once(third).await.is_some(), "an answer makes room");
         for request_id in 0..1000 {
             output.answer(asked(request_id), Slot(1), b"x");
         }
-        assert_eq!(output.try_take(&mut Vec::new()), Err(Overflown));
+        let written = output.write(&server, Duration::from_secs(10)).await;
+        assert_eq!(written, Err(WriteError::Overflown));
     }
 
     async fn poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Option<F::Output> {

@@ -84,12 +84,15 @@ async fn client(server: Arc<Server>, mut stream: TcpStream, stopping: watch::Rec
         return;
     }
     counters.client_connections.add(1);
-    let output = Arc::new(Output::new(server.output_limits()));
+    let (mut read, write) = stream.into_split();
+    let write = Arc::new(write);
+    let output = Arc::new(Output::new(Arc::clone(&write), server.output_limits()));
     let connection = Connection {
         server: &server,
         output: &output,
     };
-    let ended = connection.run(stream, buffer, stopping).await;
+    let ended = connection.run((&mut read, &write), buffer, stopping).await;
+    output.close();
     counters.client_connections.sub(1);
     match ended {
         Ok(()) => {}
