@@ -54,7 +54,7 @@ impl Connection<'_> {
     ) -> Result<(), ConnectionError> {
         let mut writing = pin!(
             self.output
-                .write(stream, self.server.limits.client_stall_max)
+                .write(write, self.server.limits.client_stall_max)
         );
         let read = tokio::select! {
             read = self.read(read, buffer) => read,
