@@ -5,6 +5,7 @@
 //! propose, vote, fetch, sync. That order is the whole control flow; see [`Replica::step`].
 
 mod dissemination;
+mod fingerprint;
 mod leadership;
 mod messages;
 mod ordering;
