@@ -65,7 +65,7 @@ impl Runner for Script {
         }
         if command.name == "show" {
             let words = command.args.iter().map(ToString::to_string);
-            self.filter = Filter::new(words.filter(|word| word != "all"));
+            self.filter = Filter::new(words.filter(|word| word != "all"))?;
             return Ok(String::new());
         }
         let cluster = self.cluster.as_mut().ok_or("begin with: cluster N")?;
@@ -74,7 +74,7 @@ impl Runner for Script {
         if !answer.is_empty() {
             return Ok(answer);
         }
-        let own = Filter::new(context.tags.iter().cloned());
+        let own = Filter::new(context.tags.iter().cloned())?;
         let filter = if own.is_empty() { &self.filter } else { &own };
         let shown = cluster.trace.iter().filter(|line| filter.shows(line));
         Ok(commands::lines(shown.map(|line: &Line| line.text.clone())))

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 pub(crate) struct Line {
     /// At which member it happened; the receiver, for a message.
     pub(crate) node: u64,
-    /// `receive`, `lose`, `append`, `sync`, `durable`, `execute`, `read`, `reject`, `lost`, `halt`.
+    /// One of the kinds in [`WORDS`].
     pub(crate) kind: &'static str,
     /// Of a message or record its name, else empty. The records that are named as messages are, are
     /// `AppendBatch` and `AppendPromise` here.
@@ -15,33 +15,80 @@ pub(crate) struct Line {
     pub(crate) text: String,
 }
 
-/// Which lines are shown: a set of words. `r2` is a member; any other word is a kind or a name.
-/// Without words of one sort, that sort does not matter.
+/// What a filter may name: kinds of lines, messages, and records.
+const WORDS: [&str; 36] = [
+    "receive",
+    "lose",
+    "append",
+    "sync",
+    "durable",
+    "execute",
+    "read",
+    "reject",
+    "lost",
+    "readlog",
+    "halt",
+    "Batch",
+    "Acks",
+    "Heartbeat",
+    "Accept",
+    "Accepted",
+    "Adopt",
+    "Decide",
+    "PreVote",
+    "PreVoteReply",
+    "Prepare",
+    "Promise",
+    "Refuse",
+    "FetchBatches",
+    "FetchSlots",
+    "Slots",
+    "ReadQuery",
+    "ReadAnswer",
+    "Forward",
+    "AppendBatch",
+    "AppendPromise",
+    "Adoption",
+    "Vote",
+    "Decided",
+    "DecidedSlot",
+    "Greeting",
+];
+
+/// Which lines are shown: those at one of the members, and of one of the kinds or names. An empty set
+/// is all of them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
+    members: BTreeSet<u64>,
     words: BTreeSet<String>,
 }
 
 impl Filter {
-    pub(crate) fn new(words: impl IntoIterator<Item = String>) -> Filter {
-        Filter {
-            words: words.into_iter().collect(),
+    /// `r2` is a member; any other word a kind or a name. A word that nothing has is an error: it
+    /// would hide everything.
+    pub(crate) fn new(words: impl IntoIterator<Item = String>) -> Result<Filter, String> {
+        let mut filter = Filter::default();
+        for word in words {
+            let member = word.strip_prefix('r').and_then(|id| id.parse().ok());
+            if let Some(id) = member {
+                filter.members.insert(id);
+            } else if WORDS.contains(&word.as_str()) {
+                filter.words.insert(word);
+            } else {
+                return Err(format!("no line is called {word}"));
+            }
         }
+        Ok(filter)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.words.is_empty()
+        self.members.is_empty() && self.words.is_empty()
     }
 
     pub(crate) fn shows(&self, line: &Line) -> bool {
-        let node = format!("r{}", line.node);
-        let is_member = |word: &String| {
-            word.strip_prefix('r')
-                .is_some_and(|id| id.parse::<u64>().is_ok())
-        };
-        let (members, kinds): (Vec<_>, Vec<_>) = self.words.iter().partition(|w| is_member(w));
-        let of_kind = |word: &&String| *word == line.kind || *word == line.name;
-        (members.is_empty() || members.contains(&&node))
-            && (kinds.is_empty() || kinds.iter().any(of_kind))
+        (self.members.is_empty() || self.members.contains(&line.node))
+            && (self.words.is_empty()
+                || self.words.contains(line.kind)
+                || self.words.contains(line.name))
     }
 }
