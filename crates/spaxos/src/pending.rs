@@ -32,6 +32,8 @@ struct Tickets {
     first: u64,
     /// `None` is taken out already, while an earlier one is not.
     chunks: VecDeque<Option<Waiting>>,
+    /// Nobody waits any more, though slots handed out before may still be executed.
+    stopped: bool,
 }
 
 impl Pending {
@@ -44,6 +46,7 @@ impl Pending {
             tickets: Mutex::new(Tickets {
                 first: 1,
                 chunks: VecDeque::new(),
+                stopped: false,
             }),
         }
     }
@@ -73,7 +76,10 @@ impl Pending {
 
     /// Drops everything: whoever waits is told that the node stops.
     pub(crate) fn stop(&self) {
-        let chunks = std::mem::take(&mut self.tickets.lock().chunks);
+        let mut tickets = self.tickets.lock();
+        tickets.stopped = true;
+        let chunks = std::mem::take(&mut tickets.chunks);
+        drop(tickets);
         for waiter in chunks.into_iter().flatten().flat_map(|chunk| chunk.waiters) {
             waiter.refuse(&SubmitError::Stopped);
         }
@@ -84,6 +90,9 @@ impl Pending {
         let mut tickets = self.tickets.lock();
         let mut found = Vec::new();
         let mut at = 0;
+        if tickets.stopped {
+            return found;
+        }
         if batch.origins.is_empty() {
             while at < batch.requests as usize {
                 let waiting = tickets.take_first();
@@ -280,6 +289,15 @@ mod tests {
         );
         assert_eq!(b.try_recv(), Ok(Err(SubmitError::Overloaded)));
         assert!(world.pending.is_empty());
+    }
+
+    #[test]
+    fn a_slot_may_be_executed_after_the_node_has_stopped() {
+        let mut world = World::new();
+        let (_, mut answer) = world.submit();
+        world.pending.stop();
+        world.execute(1, &["a"], Vec::new());
+        assert_eq!(answer.try_recv(), Ok(Err(SubmitError::Stopped)));
     }
 
     #[test]
