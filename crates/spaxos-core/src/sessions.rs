@@ -258,6 +258,19 @@ mod tests {
     }
 
     #[test]
+    fn the_answers_of_one_session_are_bounded_in_bytes() {
+        let mut table = SessionTable::new(SessionLimits {
+            answer_bytes_max: 100,
+            ..SessionLimits::default()
+        });
+        assert!(table.open(7, LogTime(0)));
+        table.record(7, 1, Bytes::from_static(&[0; 40]));
+        assert_eq!(table.admit(7, 2), Admission::BeyondWindow);
+        table.raise_floor(7, 2);
+        assert_eq!(table.admit(7, 2), Admission::Execute);
+    }
+
+    #[test]
     fn a_session_expires_by_log_time_only() {
         let mut table = table();
         assert!(table.renew(7, LogTime(50)));
