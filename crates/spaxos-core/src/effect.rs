@@ -197,7 +197,7 @@ pub enum RejectReason {
 /// Why a replica must stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HaltReason {
-    /// A peer has heard of a later life of this replica, or of another process with the same one.
+    /// A peer has heard of a life of this replica that its log does not have.
     /// The disk went back in time, or the member id is used twice. Replace this member.
     Replaced {
         /// The peer that said so.

@@ -23,7 +23,8 @@ pub struct Recovery {
     promised: Ballot,
     adopted: Ballot,
     highest: DurableVote,
-    life: Life,
+    /// All own lives so far, in order.
+    lives: Vec<Life>,
     known_lives: LaneMap<Life>,
 }
 
@@ -36,7 +37,8 @@ pub struct Recovered {
     pub(crate) promised: Ballot,
     pub(crate) adopted: Ballot,
     pub(crate) highest: DurableVote,
-    pub(crate) life: Life,
+    /// All own lives, the present one last.
+    pub(crate) lives: Vec<Life>,
     pub(crate) known_lives: LaneMap<Life>,
 }
 
@@ -56,7 +58,7 @@ impl Recovery {
             promised: Ballot::default(),
             adopted: Ballot::default(),
             highest: DurableVote::default(),
-            life: Life::default(),
+            lives: Vec::new(),
             known_lives: LaneMap::from_ids(&members, |_| Life::default()),
         }
     }
@@ -70,10 +72,10 @@ impl Recovery {
         match record {
             Record::Incarnation(life) => {
                 assert!(
-                    life.incarnation > self.life.incarnation,
+                    life.incarnation > self.last_life().incarnation,
                     "incarnations never go back (invariant 6)"
                 );
-                self.life = life;
+                self.lives.push(life);
             }
             Record::Batch(batch) => match self.store.fit(&batch) {
                 // Executions may come later in a replay than they came in life: no limit here.
@@ -123,7 +125,7 @@ impl Recovery {
     /// The latest life that the log knows; zero for an empty log. The next one is one more.
     #[must_use]
     pub fn last_life(&self) -> Life {
-        self.life
+        self.lives.last().copied().unwrap_or_default()
     }
 
     /// The last slot executed so far.
@@ -139,9 +141,10 @@ impl Recovery {
     #[must_use]
     pub fn finish(mut self, life: Life) -> Recovered {
         assert!(
-            life.incarnation > self.life.incarnation,
+            life.incarnation > self.last_life().incarnation,
             "each start is a new incarnation"
         );
+        self.lives.push(life);
         let executed = self.executor.executed();
         self.executor.on_applied(executed);
         self.log.trim_cache(executed);
@@ -152,7 +155,7 @@ impl Recovery {
             promised: self.promised,
             adopted: self.adopted,
             highest: self.highest,
-            life,
+            lives: self.lives,
             known_lives: self.known_lives,
         }
     }

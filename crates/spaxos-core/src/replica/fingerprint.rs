@@ -16,6 +16,7 @@ impl Replica {
     pub fn write_state(&self, text: &mut String) {
         let Replica {
             config: _,
+            lives: _,
             id: _,
             members: _,
             peers: _,

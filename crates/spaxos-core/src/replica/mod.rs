@@ -42,6 +42,8 @@ pub struct Replica {
     peers: Vec<ReplicaId>,
     quorum: usize,
     life: Life,
+    /// All own lives, the present one last: one entry per start.
+    lives: Vec<Life>,
     known_lives: LaneMap<Life>,
     now: Time,
     effects: Vec<Effect>,
@@ -118,11 +120,13 @@ impl Replica {
             decided,
             recovered.highest,
         );
-        let incarnation = recovered.life.incarnation;
+        let life = recovered.lives.last().copied().unwrap_or_default();
+        let incarnation = life.incarnation;
         let mut replica = Replica {
             id,
             quorum,
-            life: recovered.life,
+            life,
+            lives: recovered.lives,
             known_lives: recovered.known_lives,
             now,
             effects: Vec::new(),
@@ -318,9 +322,9 @@ impl Replica {
             self.dropped += 1;
             return;
         };
-        let newer = known.incarnation > self.life.incarnation;
-        let twin = known.incarnation == self.life.incarnation && known.nonce != self.life.nonce;
-        if (newer || twin) && !planted!(ReplacedGoesOn) {
+        // A life of ours that the own log does not have: the disk went back, or the id is used twice.
+        let foreign = known != Life::default() && !self.lives.contains(&known);
+        if foreign && !planted!(ReplacedGoesOn) {
             self.halt(HaltReason::Replaced { peer, known });
             return;
         }
