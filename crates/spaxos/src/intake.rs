@@ -218,3 +218,81 @@ impl Intake {
         state.open.is_empty() && state.full.is_empty() && state.reads.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    fn intake() -> Intake {
+        let core = Limits {
+            chunk_bytes_max: CHUNK_HEAD_BYTES + 100,
+            ..Limits::default()
+        };
+        let limits = RuntimeLimits {
+            intake_bytes_max: 1000,
+            intake_wait_max: Duration::from_millis(1),
+            reads_max: 1,
+            ..RuntimeLimits::default()
+        };
+        Intake::new(&core, &limits, Arc::new(Wake::default()))
+    }
+
+    type Answer = oneshot::Receiver<Result<crate::handle::Reply, SubmitError>>;
+
+    fn push(intake: &Intake, command: &'static [u8]) -> Answer {
+        let (sender, answer) = oneshot::channel();
+        let command = Bytes::from_static(command);
+        let waiter = Waiter::One(sender);
+        intake.push_plain(command.len(), std::iter::once(&command), waiter, 0);
+        answer
+    }
+
+    #[test]
+    fn what_comes_between_two_turns_is_one_payload_unless_it_is_too_long() {
+        let intake = intake();
+        let _answers = [
+            push(&intake, b"a"),
+            push(&intake, b"b"),
+            push(&intake, &[0; 100]),
+        ];
+        let mut taken = Taken::default();
+        intake.take(&mut taken);
+        let requests = taken
+            .payloads
+            .iter()
+            .map(|payload| payload.waiting.requests);
+        assert_eq!(requests.collect::<Vec<_>>(), [2, 1]);
+        assert!(intake.is_empty());
+    }
+
+    #[tokio::test]
+    async fn callers_wait_for_room_and_not_for_ever() {
+        let intake = intake();
+        assert_eq!(intake.admit(900).await, Ok(()));
+        assert_eq!(intake.admit(200).await, Err(SubmitError::Overloaded));
+        intake.release(900);
+        assert_eq!(intake.admit(200).await, Ok(()));
+        assert_eq!(intake.admit_read(), Ok(()));
+        assert_eq!(intake.admit_read(), Err(ReadError::Overloaded));
+        intake.release_reads(1);
+        assert_eq!(intake.admit_read(), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_closed_intake_takes_nothing_and_keeps_what_it_has() {
+        let intake = intake();
+        let mut before = push(&intake, b"a");
+        intake.close();
+        let mut after = push(&intake, b"b");
+        assert_eq!(after.try_recv(), Ok(Err(SubmitError::Stopped)));
+        assert_eq!(intake.admit(2000).await, Err(SubmitError::Stopped));
+        assert_eq!(intake.admit_read(), Err(ReadError::Stopped));
+        let mut taken = Taken::default();
+        intake.take(&mut taken);
+        assert_eq!(taken.payloads.len(), 1);
+        assert!(before.try_recv().is_err(), "still waiting");
+    }
+}

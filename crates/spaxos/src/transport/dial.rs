@@ -16,6 +16,9 @@ use crate::transport::outgoing::Outgoing;
 use crate::transport::peer_queue::PeerQueue;
 use crate::transport::{Peer, Transport};
 
+/// A peer that acknowledges nothing for this long is gone.
+const VANISHED_MS: u32 = 10_000;
+
 /// Pieces in one write.
 const SEGMENTS_MAX: usize = 64;
 
@@ -53,9 +56,8 @@ async fn connect(transport: &Transport, peer: &Peer) -> Result<TcpStream, Handsh
     let connecting = timeout(limits.connect_timeout, TcpStream::connect(&peer.address));
     let mut stream = connecting.await.map_err(|_| HandshakeError::TimedOut)??;
     stream.set_nodelay(true)?;
-    let dead_after = u32::try_from(limits.connect_timeout.as_millis()).unwrap_or(u32::MAX);
-    // Elsewhere a peer that vanished without a word is noticed later, that is all.
-    let _best_effort = rustix::net::sockopt::set_tcp_user_timeout(&stream, dead_after.max(10_000));
+    // Where the system cannot, a peer that vanished without a word is noticed later, that is all.
+    let _best_effort = rustix::net::sockopt::set_tcp_user_timeout(&stream, VANISHED_MS);
     let greeting = transport.greet(&mut stream, peer.queue.peer);
     let greeting = timeout(limits.handshake_timeout, greeting);
     let greeting = greeting.await.map_err(|_| HandshakeError::TimedOut)??;

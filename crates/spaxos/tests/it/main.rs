@@ -3,4 +3,5 @@
 mod bad_input;
 mod clients;
 mod cluster;
+mod frames;
 mod replication;
