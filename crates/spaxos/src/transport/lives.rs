@@ -64,7 +64,8 @@ impl Lives {
         }
     }
 
-    /// Judges what `member` says of itself, and remembers it if it is believed.
+    /// Judges what `member` says of itself. Its life is remembered by the core once it sends messages,
+    /// not here: until then it must be told of the one that was known before.
     pub(crate) fn check(&self, member: ReplicaId, life: Life, disk_id: u64) -> Result<(), Stale> {
         let mut lives = self.known.lock();
         let known = lives.get(member).copied().unwrap_or_default();
@@ -75,6 +76,7 @@ impl Lives {
         if known.disk_id != 0 && known.disk_id != disk_id {
             return Err(Stale::Disk(known.disk_id));
         }
+        let life = known.life;
         lives.insert(member, Known { life, disk_id });
         Ok(())
     }
@@ -102,6 +104,12 @@ mod tests {
         assert_eq!(check(life(4, 44), 9), Ok(()), "again");
         assert_eq!(check(life(5, 55), 8), Err(Stale::Disk(9)));
         assert_eq!(check(life(5, 55), 9), Ok(()));
+        assert_eq!(
+            lives.known(ReplicaId(2)),
+            life(4, 44),
+            "it is told what was known"
+        );
+        lives.learn(ReplicaId(2), life(5, 55));
         assert_eq!(lives.known(ReplicaId(2)), life(5, 55));
         assert_eq!(lives.known(ReplicaId(3)), Life::default());
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use spaxos::Consistency::{Linearizable, Serializable};
-use spaxos::{Dissemination, Durability, Options, SubmitError, Votes};
+use spaxos::{Dissemination, Durability, Options, Propose, SubmitError, Votes};
 
 use crate::cluster::{Cluster, command};
 
@@ -145,12 +145,9 @@ async fn the_others_go_on_without_the_leader_and_it_catches_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_memory_and_with_one_disseminator_it_works_as_well() {
-    for dissemination in [Dissemination::All, Dissemination::Leader] {
-        let cluster = match dissemination {
-            Dissemination::All => Cluster::start_with(3, in_memory).await,
-            Dissemination::Leader => Cluster::start_with(3, multi_paxos).await,
-        };
+async fn every_mode_executes_the_same() {
+    for change in [in_memory, unsynced, as_published, multi_paxos] {
+        let cluster = Cluster::start_with(3, change).await;
         cluster.leader().await;
         for n in 0..30 {
             let handle = cluster.handle(n % 3);
@@ -160,17 +157,24 @@ async fn in_memory_and_with_one_disseminator_it_works_as_well() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         }
-        let read = cluster
-            .handle(2)
-            .read(Bytes::new(), Linearizable)
-            .await
-            .expect("answered");
-        assert_eq!(read.bytes.split(|byte| *byte == b' ').count(), 30);
+        let read = cluster.handle(2).read(Bytes::new(), Linearizable).await;
+        let journal = read.expect("answered").bytes;
+        assert_eq!(journal.split(|byte| *byte == b' ').count(), 30);
     }
 }
 
 fn in_memory(options: &mut Options) {
     options.durability = Durability::Memory;
+}
+
+fn unsynced(options: &mut Options) {
+    options.durability = Durability::Os;
+}
+
+fn as_published(options: &mut Options) {
+    options.durability = Durability::Memory;
+    options.modes.propose = Propose::Stable;
+    options.modes.votes = Votes::Leader;
 }
 
 fn multi_paxos(options: &mut Options) {
