@@ -166,6 +166,11 @@ pub struct Limits {
     /// Batches held of one lane beyond what is executed, in bytes, counted up to the incarnation in
     /// question; more are refused until some are executed, unless the log orders them.
     pub held_bytes_max: u64,
+    /// Records appended and not yet durable, in bytes: with more, a replica takes, makes and votes for
+    /// nothing until its disk has caught up.
+    pub unsynced_bytes_max: u64,
+    /// Slots known beyond what is executed; more are not taken yet.
+    pub slots_ahead_max: u64,
     /// Batches sent in answer to one fetch.
     pub fetch_bytes_max: u64,
     /// Slots in one message.
@@ -197,6 +202,8 @@ impl Default for Limits {
             cache_slots_max: 4096,
             incarnations_max: 64,
             held_bytes_max: 128 << 20,
+            unsynced_bytes_max: 256 << 20,
+            slots_ahead_max: 1 << 16,
             fetch_bytes_max: 4 << 20,
             message_slots_max: 256,
             apply_bytes_max: 64 << 20,
@@ -235,6 +242,11 @@ impl Limits {
         }
         if self.held_bytes_max < self.lane_bytes_max + self.reserve_bytes {
             return Err("peers must have room for a whole lane");
+        }
+        if self.unsynced_bytes_max < self.lane_bytes_max
+            || self.slots_ahead_max < 2 * self.window_slots_max
+        {
+            return Err("a disk may lag by a lane's bytes, execution by two windows of slots");
         }
         if self.incarnations_max < 2 {
             return Err("a lane needs room for an old incarnation and a new one");

@@ -118,7 +118,8 @@ pub enum Effect {
         /// The position that has two contents.
         position: Position,
     },
-    /// Stop this replica: going on would be unsafe. Nothing follows.
+    /// Stop this replica: going on would be unsafe. Nothing follows. What was appended before is made
+    /// durable first: it may say that this member must never run again.
     Halt(HaltReason),
 }
 

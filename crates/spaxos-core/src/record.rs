@@ -53,7 +53,8 @@ pub enum Record {
         /// Its value.
         value: Value,
     },
-    /// Another member was heard in this life: remembered, to tell it if it ever goes back.
+    /// Another member was heard in this life: remembered, to tell it if it ever goes back. With the own
+    /// id: a peer remembers this life of ours, and we do not; this member must not run again.
     Greeting {
         /// The other member.
         member: ReplicaId,
@@ -72,6 +73,16 @@ pub struct Life {
 }
 
 impl Record {
+    /// About how many bytes the record takes, for limits.
+    #[must_use]
+    pub fn cost_bytes(&self) -> u64 {
+        match self {
+            Record::Batch(batch) => batch.cost_bytes(),
+            Record::Adoption { values, .. } => 128 * (1 + values.len() as u64),
+            _ => 128,
+        }
+    }
+
     /// A short name, for traces and counters.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -12,7 +12,7 @@ use crate::execution::{Executor, Ready};
 use crate::ordering::acceptor::DurableVote;
 use crate::ordering::slots::{Learned, SlotLog};
 use crate::record::{Life, Record};
-use crate::types::{Ballot, LaneMap, Lsn, Slot};
+use crate::types::{Ballot, LaneMap, Lsn, ReplicaId, Slot};
 
 /// A replay under way.
 #[derive(Debug)]
@@ -26,6 +26,9 @@ pub struct Recovery {
     /// All own lives so far, in order.
     lives: Vec<Life>,
     known_lives: LaneMap<Life>,
+    /// This member was told to stop for good: of this life its log knew nothing.
+    replaced: Option<Life>,
+    id: ReplicaId,
 }
 
 /// What a log holds: the state in which a replica starts.
@@ -40,6 +43,7 @@ pub struct Recovered {
     /// All own lives, the present one last.
     pub(crate) lives: Vec<Life>,
     pub(crate) known_lives: LaneMap<Life>,
+    pub(crate) replaced: Option<Life>,
 }
 
 impl Recovery {
@@ -60,6 +64,8 @@ impl Recovery {
             highest: DurableVote::default(),
             lives: Vec::new(),
             known_lives: LaneMap::from_ids(&members, |_| Life::default()),
+            replaced: None,
+            id: config.id,
         }
     }
 
@@ -115,6 +121,9 @@ impl Recovery {
                     }
                 }
             }
+            Record::Greeting { member, life } if member == self.id => {
+                self.replaced = Some(life);
+            }
             Record::Greeting { member, life } => {
                 self.known_lives.insert(member, life);
             }
@@ -126,6 +135,13 @@ impl Recovery {
     #[must_use]
     pub fn last_life(&self) -> Life {
         self.lives.last().copied().unwrap_or_default()
+    }
+
+    /// Whether the log says that this member was told to stop for good, and of which of its lives it
+    /// knew nothing then. Its replica will halt at once; the driver may say so without starting it.
+    #[must_use]
+    pub fn replaced(&self) -> Option<Life> {
+        self.replaced
     }
 
     /// The last slot executed so far.
@@ -157,6 +173,7 @@ impl Recovery {
             highest: self.highest,
             lives: self.lives,
             known_lives: self.known_lives,
+            replaced: self.replaced,
         }
     }
 

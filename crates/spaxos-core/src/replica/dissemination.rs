@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::batch::{Batch, Chunk, Origin};
 use crate::config::Dissemination;
 use crate::dissemination::batch_store::Fit;
-use crate::effect::{Effect, LogQuery, RejectReason};
+use crate::effect::{Effect, HaltReason, LogQuery, RejectReason};
 use crate::message::Body;
 use crate::planted::planted;
 use crate::replica::Replica;
@@ -100,6 +100,7 @@ impl Replica {
         let room = self.log.last().0 - self.log.decided().0 < self.config.limits.window_slots_max;
         let all = self.config.modes.dissemination == Dissemination::All;
         self.store.has_room(self.id, self.life.incarnation)
+            && !self.disk_lags()
             && (all || room || self.election.leading().is_none())
     }
 
@@ -129,7 +130,12 @@ impl Replica {
         let end = self.store.end(lane, position.incarnation);
         let own = lane == self.id && position.incarnation >= self.life.incarnation;
         match self.store.fit(&batch) {
+            Fit::Forked | Fit::Next | Fit::Gap if own => {
+                // Nobody but this process makes batches of this life: its id is used twice.
+                self.halt(HaltReason::LaneForked { lane, position });
+            }
             _ if own => self.dropped += 1,
+            Fit::Next | Fit::Full if self.disk_lags() => self.dropped += 1,
             Fit::Full if planted!(NeededBatchRefused) => self.dropped += 1,
             Fit::Full if !self.is_needed(lane, position) => self.dropped += 1,
             Fit::Next | Fit::Full => {
@@ -197,7 +203,7 @@ impl Replica {
     pub(super) fn fetch(&mut self) {
         for request in self.fetcher.due_batches(self.now) {
             let full = self.store.is_full(request.lane, request.from.incarnation);
-            if full && !self.is_needed(request.lane, request.from) {
+            if self.disk_lags() || (full && !self.is_needed(request.lane, request.from)) {
                 continue;
             }
             let Some(peer) = self.holder_of(request.lane, request.from, request.attempt) else {
@@ -209,6 +215,9 @@ impl Replica {
                 to: request.to,
             };
             self.send_one(peer, body, Lsn(0));
+        }
+        if self.is_far_ahead() {
+            return;
         }
         let own = self.log.decided();
         if let Some(peer) = self.fetcher.due_slots(own, self.now) {

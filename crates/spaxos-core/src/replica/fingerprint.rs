@@ -4,7 +4,7 @@ use std::fmt::{Debug, Write};
 
 use crate::cut::Value;
 use crate::replica::Replica;
-use crate::types::Slot;
+use crate::types::{Ballot, Slot};
 
 impl Replica {
     /// Appends everything that decides how this replica goes on. Left out are what never changes and
@@ -17,6 +17,8 @@ impl Replica {
         let Replica {
             config: _,
             lives: _,
+            greeted: _,
+            replaced: _,
             id: _,
             members: _,
             peers: _,
@@ -46,31 +48,38 @@ impl Replica {
             reads,
         } = self;
         let may_ask = ask_slots_after <= now;
-        let parts: [&dyn Debug; 20] = [
-            life,
-            known_lives,
-            halted,
-            disk,
-            batcher,
-            own_digest,
-            store,
-            sender,
-            acks,
-            fetcher,
-            log_reads,
-            forwarding,
-            log,
-            acceptor,
-            tally,
-            election,
-            executor,
-            next_expiry,
-            reads,
-            &may_ask,
+        let parts: [(&str, &dyn Debug); 20] = [
+            ("life", life),
+            ("known_lives", known_lives),
+            ("halted", halted),
+            ("disk", disk),
+            ("batcher", batcher),
+            ("own_digest", own_digest),
+            ("store", store),
+            ("sender", sender),
+            ("acks", acks),
+            ("fetcher", fetcher),
+            ("log_reads", log_reads),
+            ("forwarding", forwarding),
+            ("log", log),
+            ("acceptor", acceptor),
+            ("tally", tally),
+            ("election", election),
+            ("executor", executor),
+            ("next_expiry", next_expiry),
+            ("reads", reads),
+            ("may_ask", &may_ask),
         ];
-        for part in parts {
-            writeln!(text, "{part:?}").expect("a string takes everything");
+        for (name, part) in parts {
+            writeln!(text, "{name}: {part:?}").expect("a string takes everything");
         }
+    }
+
+    /// The ballot whose log this replica follows; zero if nobody's.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn followed(&self) -> Ballot {
+        self.log.view()
     }
 
     /// The value of a slot that this replica knows to be decided, if it is in memory.

@@ -16,6 +16,10 @@ impl Replica {
             });
             return;
         }
+        if header.decided.0 >= 1 << 62 {
+            self.dropped += 1;
+            return;
+        }
         self.acks.on_held(from, &header.held);
         let own = self.acks.held_by(from, self.id, self.life.incarnation);
         self.sender.on_acked(from, own);
@@ -88,7 +92,8 @@ impl Replica {
                 nonce,
                 ballot,
                 slot,
-            } => self.reads.on_answer(from, nonce, slot, ballot),
+            } if slot.0 < 1 << 62 => self.reads.on_answer(from, nonce, slot, ballot),
+            Body::ReadAnswer { .. } => self.dropped += 1,
             Body::Forward {
                 incarnation,
                 chunks,

@@ -11,6 +11,8 @@ mod messages;
 mod ordering;
 mod output;
 
+use std::collections::VecDeque;
+
 use crate::config::{Config, Dissemination};
 use crate::dissemination::acks::Acks;
 use crate::dissemination::batch_store::BatchStore;
@@ -27,7 +29,7 @@ use crate::ordering::slots::SlotLog;
 use crate::ordering::tally::Tally;
 use crate::planted::planted;
 use crate::reads::Reads;
-use crate::record::Life;
+use crate::record::{Life, Record};
 use crate::recovery::Recovered;
 use crate::status::{self, Status};
 use crate::types::{LaneMap, LogTime, Lsn, ReplicaId, Slot, Time};
@@ -44,10 +46,15 @@ pub struct Replica {
     life: Life,
     /// All own lives, the present one last: one entry per start.
     lives: Vec<Life>,
+    /// The latest lives of others that have sent messages here.
     known_lives: LaneMap<Life>,
+    /// The latest lives of others that have greeted, and perhaps not heard the answer yet.
+    greeted: LaneMap<Life>,
     now: Time,
     effects: Vec<Effect>,
     halted: bool,
+    /// The own log says that this member was told to stop for good, of which life.
+    replaced: Option<Life>,
     /// Messages and batches that were dropped since they made no sense.
     dropped: u64,
     disk: Disk,
@@ -92,6 +99,9 @@ struct Disk {
     sync_now: bool,
     /// When batches that nothing takes along are synced.
     batch_sync_due: Option<Time>,
+    /// The records that are not durable, with their bytes.
+    unsynced: VecDeque<(Lsn, u64)>,
+    unsynced_bytes: u64,
 }
 
 impl Replica {
@@ -122,15 +132,18 @@ impl Replica {
         );
         let life = recovered.lives.last().copied().unwrap_or_default();
         let incarnation = life.incarnation;
+        let replaced = recovered.replaced;
         let mut replica = Replica {
             id,
             quorum,
             life,
             lives: recovered.lives,
+            greeted: recovered.known_lives.clone(),
             known_lives: recovered.known_lives,
             now,
             effects: Vec::new(),
             halted: false,
+            replaced,
             dropped: 0,
             disk: Disk::default(),
             batcher: Batcher::new(&limits),
@@ -172,7 +185,13 @@ impl Replica {
         self.effects.clear();
         if !self.halted {
             self.now = self.now.max(now);
-            self.take(input);
+            match self.replaced {
+                Some(known) => self.halt(HaltReason::Replaced {
+                    peer: self.id,
+                    known,
+                }),
+                None => self.take(input),
+            }
         }
         if !self.halted {
             self.advance();
@@ -311,21 +330,26 @@ impl Replica {
             return;
         }
         self.disk.durable = lsn;
+        while let Some(&(_, bytes)) = self.disk.unsynced.front().filter(|first| first.0 <= lsn) {
+            self.disk.unsynced.pop_front();
+            self.disk.unsynced_bytes -= bytes;
+        }
         self.disk.syncing_since = (self.disk.asked > lsn).then_some(self.now);
         self.store.on_durable(lsn);
         self.take_durable_votes();
         self.send_owed_acks();
     }
 
+    /// `peer` lives, and has heard of `known` as the latest life of this replica.
     fn on_greeted(&mut self, peer: ReplicaId, life: Life, known: Life) {
-        let Some(&before) = self.known_lives.get(peer).filter(|_| peer != self.id) else {
+        let Some(&before) = self.greeted.get(peer).filter(|_| peer != self.id) else {
             self.dropped += 1;
             return;
         };
         // A life of ours that the own log does not have: the disk went back, or the id is used twice.
         let foreign = known != Life::default() && !self.lives.contains(&known);
         if foreign && !planted!(ReplacedGoesOn) {
-            self.halt(HaltReason::Replaced { peer, known });
+            self.halt_replaced(peer, known);
             return;
         }
         if life.incarnation <= before.incarnation && life != before {
@@ -333,16 +357,33 @@ impl Replica {
             self.dropped += 1;
             return;
         }
-        let own = self.life.incarnation;
         if life == before {
-            let acked = self.acks.held_by(peer, self.id, own);
+            let acked = self.acks.held_by(peer, self.id, self.life.incarnation);
             self.sender.on_connected(peer, acked);
             return;
         }
-        self.known_lives.insert(peer, life);
-        self.append(crate::record::Record::Greeting { member: peer, life });
+        self.greeted.insert(peer, life);
         self.acks.forget(peer);
         self.sender.on_connected(peer, self.batcher.ordered());
+    }
+
+    /// A message of `peer` shows that it has heard what was known of it, and goes on in its new life:
+    /// only now is that life the one to tell it of.
+    fn note_life(&mut self, peer: ReplicaId) {
+        let greeted = self.greeted.get(peer).copied().unwrap_or_default();
+        if greeted != self.known_life(peer) {
+            self.known_lives.insert(peer, greeted);
+            let life = greeted;
+            self.append(Record::Greeting { member: peer, life });
+        }
+    }
+
+    /// Stops for good: the own log says so from now on, however often it is started.
+    fn halt_replaced(&mut self, peer: ReplicaId, known: Life) {
+        let (member, life) = (self.id, known);
+        self.append(Record::Greeting { member, life });
+        self.effects.push(Effect::Sync);
+        self.halt(HaltReason::Replaced { peer, known });
     }
 
     fn on_log_read(&mut self, to: ReplicaId, found: LogFound) {
@@ -372,6 +413,7 @@ impl Replica {
             self.dropped += 1;
             return;
         }
+        self.note_life(from);
         self.on_header(from, &message.header);
         if !self.halted {
             self.on_body(from, message.header.ballot, message.body);

@@ -217,7 +217,7 @@ impl Replica {
     /// Votes for as much of the followed log as the rules allow now.
     pub(super) fn vote(&mut self) {
         let mut voted = false;
-        loop {
+        while !self.disk_lags() {
             let (log, store, executed) = (&self.log, &self.store, self.executor.executed());
             let holds = |slot: Slot| {
                 let value = log.get(slot);
@@ -335,6 +335,9 @@ impl Replica {
             self.ask_for_log(from, ballot);
             return;
         }
+        if self.is_far_ahead() {
+            return;
+        }
         if self.log.extend(first, values) == Followed::Gap {
             self.ask_slots(from, self.log.last().next());
         }
@@ -343,6 +346,12 @@ impl Replica {
         if vote.ballot == ballot && vote.slot >= last {
             self.send_one(from, accepted(vote.ballot, vote.slot), Lsn(0));
         }
+    }
+
+    /// Whether so many slots wait for execution, or their records for the disk, that no more are taken.
+    pub(super) fn is_far_ahead(&self) -> bool {
+        let ahead = self.log.last().0 - self.executor.executed().0;
+        ahead >= self.config.limits.slots_ahead_max || self.disk_lags()
     }
 
     /// A new leader's log, to be adopted as a whole.
@@ -453,7 +462,7 @@ impl Replica {
         decided: Slot,
         values: &[Value],
     ) {
-        if !is_sane(first) || first > self.log.last().next() {
+        if !is_sane(first) || first > self.log.last().next() || self.is_far_ahead() {
             self.dropped += 1;
             return;
         }

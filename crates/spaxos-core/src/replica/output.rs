@@ -16,8 +16,16 @@ impl Replica {
     pub(super) fn append(&mut self, record: Record) -> Lsn {
         let lsn = self.disk.appended.next();
         self.disk.appended = lsn;
+        let bytes = record.cost_bytes();
+        self.disk.unsynced.push_back((lsn, bytes));
+        self.disk.unsynced_bytes += bytes;
         self.effects.push(Effect::Append { lsn, record });
         lsn
+    }
+
+    /// Whether so much waits for the disk that nothing more is to be added.
+    pub(super) fn disk_lags(&self) -> bool {
+        self.disk.unsynced_bytes >= self.config.limits.unsynced_bytes_max
     }
 
     /// Appends a batch. That alone does not start a sync, unless the leader waits for acks.
@@ -40,7 +48,7 @@ impl Replica {
             self.disk.batch_sync_due = None;
         }
         let due = self.disk.batch_sync_due.is_some_and(|due| due <= self.now);
-        if !(self.disk.sync_now || due) {
+        if !(self.disk.sync_now || due || self.disk_lags()) {
             return;
         }
         self.disk.sync_now = false;

@@ -193,7 +193,11 @@ impl Cluster {
                 self.input(id, Input::LogRead { to, found });
             }
             Effect::Sync => self.node(id).sync_asked = true,
-            Effect::Halt(_) => self.node(id).replica = None,
+            Effect::Halt(_) => {
+                let node = self.node(id);
+                node.synced = node.records.len();
+                node.replica = None;
+            }
             _ => {}
         }
     }
