@@ -89,7 +89,9 @@ pub(crate) struct UpArgs {
 /// Takes etcd's flags, also with a single dash. A setting comes from its flag, else from its
 /// environment variable (--data-dir is ETCD_DATA_DIR), else from the file.
 #[derive(Debug, Args)]
-#[command(after_help = "Example, one of three:
+#[command(
+    args_override_self = true,
+    after_help = "Example, one of three:
   spaxos serve --name a --data-dir ./a \\
     --listen-client-urls http://10.0.0.1:2379 \\
     --advertise-client-urls http://10.0.0.1:2379 \\
@@ -104,7 +106,8 @@ The same in a file, for --config-file:
 
 The protocol settings must be the same on all members. Flags of etcd that mean
 nothing here are taken with a warning. Installed under the name `etcd`, the
-program is `spaxos serve`.")]
+program is `spaxos serve`."
+)]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) keys: ServeKeys,
@@ -397,6 +400,15 @@ mod tests {
             ("enable-v2", "false"),
         ];
         assert_eq!(keys, expected.map(|(n, v)| (n.into(), v.into())).into());
+    }
+
+    #[test]
+    fn of_a_flag_typed_twice_the_last_counts_as_with_etcd() {
+        let keys = serve("spaxos serve --name x -name y")
+            .expect("valid")
+            .keys
+            .0;
+        assert_eq!(keys["name"], "y");
     }
 
     #[test]

@@ -38,7 +38,12 @@ pub(crate) struct ServeOptions {
     pub(crate) election: Duration,
     pub(crate) modes: Modes,
     pub(crate) durability: Durability,
+    /// Whether the cluster runs already, so that this replica cannot begin it.
+    pub(crate) joins: bool,
 }
+
+/// What `--initial-cluster-state` says of whether the cluster runs already.
+const STATES: [(&str, bool); 2] = [("new", false), ("existing", true)];
 
 impl ServeOptions {
     /// Finds out what `layers` mean.
@@ -63,12 +68,6 @@ impl ServeOptions {
         let mut client_urls = other_client_urls(layers, &cluster)?;
         client_urls.insert(name.clone(), advertise_client);
         let (heartbeat, election) = timing(layers)?;
-        let states = [("new", false), ("existing", true)];
-        if one_of(layers, "initial-cluster-state", &states)? {
-            let sentence =
-                "--initial-cluster-state existing: joining a running cluster is not built yet";
-            return Err(UsageError::new(sentence));
-        }
         Ok(ServeOptions {
             data_dir: text(layers, "data-dir")
                 .map_or_else(|| PathBuf::from(format!("{name}.etcd")), PathBuf::from),
@@ -82,6 +81,7 @@ impl ServeOptions {
             election,
             modes: modes(layers)?,
             durability: one_of(layers, "durability", &DURABILITIES)?,
+            joins: one_of(layers, "initial-cluster-state", &STATES)?,
         })
     }
 }
@@ -346,7 +346,10 @@ mod tests {
             why(&[("listen-native-urls", "tcp://h:1,tcp://h:2")]),
             "--listen-native-urls: must be a single address"
         );
-        assert!(why(&[("initial-cluster-state", "existing")]).ends_with("not built yet"));
+        assert_eq!(
+            why(&[("initial-cluster-state", "old")]),
+            "--initial-cluster-state: must be one of new, existing"
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A replica: the store, the node that replicates it, and the endpoint through which clients reach it.
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -12,6 +13,7 @@ use super::options::ServeOptions;
 use super::url::Url;
 use crate::logging::ANNOUNCEMENT;
 use crate::signals::{StopSignals, stdin_end};
+use crate::usage::UsageError;
 
 /// Between one look for a leader and the next, while the replica starts.
 const LEADER_LOOK: Duration = Duration::from_millis(20);
@@ -25,10 +27,19 @@ pub(crate) async fn run(
     mut signals: StopSignals,
     stop_with_stdin: bool,
 ) -> anyhow::Result<()> {
+    if options.joins && !has_entries(&options.data_dir) {
+        let sentence = "--initial-cluster-state existing: there is no data here to continue with, and \
+                        joining a running cluster is not built yet";
+        return Err(UsageError::new(sentence).into());
+    }
     // All ports first: whoever started us with a port in use must learn it before the log is read.
     let listeners = Listeners::bind(&options).await?;
     let machine = SharedMachine::new(spaxos_kv::Limits::default());
-    let node = start_node(&options, listeners.peer, listeners.native, &machine).await?;
+    let node = tokio::select! {
+        node = start_node(&options, listeners.peer, listeners.native, &machine) => node?,
+        // The replay of a long log takes its time, and has told nobody anything yet.
+        () = signals.next() => return Ok(()),
+    };
     let server = EtcdServer::new(node.handle(), machine, info(&options))?;
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async {
@@ -58,6 +69,10 @@ pub(crate) async fn run(
         finished = finish => finished,
         () = signals.next() => bail!("stopped before all was finished"),
     }
+}
+
+fn has_entries(dir: &Path) -> bool {
+    std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some())
 }
 
 /// Sockets that are listened on.

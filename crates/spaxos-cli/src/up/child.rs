@@ -50,7 +50,7 @@ impl Recipe {
             ),
             ("initial-cluster", layout.initial_cluster()),
             ("cluster-client-urls", layout.client_urls()),
-            ("initial-cluster-token", layout.token.clone()),
+            ("initial-cluster-token", layout.token().to_owned()),
         ];
         settings.extend(own.map(|(name, value)| (name.to_owned(), value)));
         Recipe {
@@ -138,16 +138,10 @@ mod tests {
     use super::*;
 
     fn recipe(program: &str) -> Recipe {
-        let place = Place {
-            name: "r1".into(),
-            client_port: 1,
-            data_dir: "d".into(),
-        };
-        let layout = Layout {
-            places: vec![place.clone()],
-            token: "t".into(),
-        };
-        Recipe::new(program.into(), &layout, &place, &Layer::new())
+        let dir = std::path::Path::new("nowhere");
+        let layout = Layout::open(dir, Some(1), Some(7000)).expect("valid");
+        let place = &layout.places[0];
+        Recipe::new(program.into(), &layout, place, &Layer::new())
     }
 
     #[test]

@@ -54,21 +54,21 @@ impl Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) places: Vec<Place>,
-    /// Sets this cluster apart from others at the same ports.
-    pub(crate) token: String,
+    described: Described,
 }
 
 /// The cluster as its file has it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Described {
     replicas: u16,
     base_port: Option<u16>,
+    /// Sets this cluster apart from others at the same ports.
     token: String,
 }
 
 impl Layout {
-    /// The cluster in `dir` as its file describes it, else as asked for, and then described there.
+    /// The cluster in `dir` as its file describes it, else as asked for. Writes nothing.
     ///
     /// # Errors
     /// If what is asked for is not what is there, ports do not suffice, or the file cannot be used.
@@ -77,9 +77,7 @@ impl Layout {
         replicas: Option<u16>,
         base_port: Option<u16>,
     ) -> anyhow::Result<Layout> {
-        let file = dir.join(FILE);
-        let there = read(&file)?;
-        let described = match &there {
+        let described = match read(&dir.join(FILE))? {
             Some(there) => there.continued(dir, replicas, base_port)?,
             None => Described {
                 replicas: replicas.unwrap_or(REPLICAS),
@@ -88,10 +86,6 @@ impl Layout {
             },
         };
         let ports = client_ports(described.replicas, described.base_port)?;
-        if there.is_none() {
-            std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
-            write(&file, &described)?;
-        }
         let place = |(at, client_port): (usize, u16)| {
             let name = format!("r{}", at + 1);
             let data_dir = dir.join(&name);
@@ -103,8 +97,22 @@ impl Layout {
         };
         Ok(Layout {
             places: ports.into_iter().enumerate().map(place).collect(),
-            token: described.token,
+            described,
         })
+    }
+
+    /// Describes the cluster in `dir`, which from now on is its directory.
+    ///
+    /// # Errors
+    /// If the file or the directory cannot be written.
+    pub(crate) fn describe_in(&self, dir: &Path) -> anyhow::Result<()> {
+        std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+        write(&dir.join(FILE), &self.described)
+    }
+
+    /// What sets this cluster apart from others at the same ports.
+    pub(crate) fn token(&self) -> &str {
+        &self.described.token
     }
 
     /// All members, as `--initial-cluster` takes them.
@@ -237,26 +245,24 @@ mod tests {
     fn the_same_directory_is_the_same_cluster() {
         let dir = tempfile::tempdir().expect("a directory");
         let begun = Layout::open(dir.path(), None, Some(7000)).expect("begins");
+        let members =
+            "r1=http://127.0.0.1:7001,r2=http://127.0.0.1:17001,r3=http://127.0.0.1:27001";
+        assert_eq!(begun.initial_cluster(), members);
+        let other = Layout::open(dir.path(), None, Some(7000)).expect("begins");
+        assert_ne!(begun.token(), other.token(), "nothing is there yet");
+        begun.describe_in(dir.path()).expect("described");
         let again = Layout::open(dir.path(), Some(3), None).expect("continues");
         assert_eq!(begun, again);
-        assert_eq!(
-            begun.initial_cluster(),
-            "r1=http://127.0.0.1:7001,r2=http://127.0.0.1:17001,r3=http://127.0.0.1:27001"
-        );
-        let other = tempfile::tempdir().expect("a directory");
-        let other = Layout::open(other.path(), None, Some(7000)).expect("begins");
-        assert_ne!(begun.token, other.token);
     }
 
     #[test]
     fn a_directory_is_not_continued_as_another_cluster() {
         let dir = tempfile::tempdir().expect("a directory");
-        Layout::open(dir.path(), None, None).expect("begins");
+        let begun = Layout::open(dir.path(), None, None).expect("begins");
+        begun.describe_in(dir.path()).expect("described");
         let why = why(Layout::open(dir.path(), Some(5), None));
-        assert!(
-            why.contains("begun with --replicas 3 and no --base-port"),
-            "{why}"
-        );
+        let there = "begun with --replicas 3 and no --base-port";
+        assert!(why.contains(there), "{why}");
         std::fs::write(dir.path().join(FILE), "x = 1").expect("written");
         assert!(Layout::open(dir.path(), None, None).is_err());
     }

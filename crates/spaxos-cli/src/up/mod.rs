@@ -10,6 +10,7 @@ mod supervisor;
 
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tokio::task::JoinSet;
@@ -22,6 +23,9 @@ use crate::layers::Layers;
 use crate::logging::Logging;
 use crate::serve::ServeOptions;
 use crate::signals::StopSignals;
+
+/// How long the start may take before it is remarked upon.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs the cluster until it is told to stop.
 ///
@@ -76,6 +80,8 @@ impl Cluster {
             ServeOptions::from_layers(&Layers::from_flags(recipe.settings().clone()))?;
         }
         layout.check_ports()?;
+        // Last: what could not be started must not bind the next attempt.
+        layout.describe_in(&dir)?;
         Ok(Cluster {
             recipes,
             restart: args.restart,
@@ -104,8 +110,12 @@ impl Cluster {
             let endpoint = recipe.place.client_url();
             waits.spawn(async move { ready::wait(&endpoint).await });
         }
+        let mut patience = std::pin::pin!(tokio::time::sleep(PATIENCE));
         loop {
             tokio::select! {
+                () = &mut patience, if !patience.is_elapsed() => {
+                    warn("not all replicas take writes yet; still waiting (Ctrl-C stops all)");
+                }
                 done = waits.join_next() => match done {
                     None => return Ok(()),
                     Some(done) => done.context("the check for readiness failed")?,

@@ -116,6 +116,7 @@ impl Cluster {
 
     /// A setting for all replicas that are started from now on.
     pub(crate) fn set(&mut self, name: &'static str, value: &str) {
+        self.shared.retain(|setting| setting.0 != name);
         self.shared.push((name, value.to_owned()));
     }
 

@@ -148,6 +148,20 @@ async fn flags_of_etcd_that_mean_nothing_are_taken_with_a_warning() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_existing_cluster_is_continued_and_not_joined() {
+    let mut cluster = Cluster::planned().await;
+    cluster.set("initial-cluster-state", "existing");
+    let joining = output(cluster.command(0, &[]));
+    refused(&joining, 2, "joining a running cluster is not built yet");
+    cluster.set("initial-cluster-state", "new");
+    cluster.start_all().await;
+    cluster.stop(0).await;
+    cluster.set("initial-cluster-state", "existing");
+    cluster.start_replica(0);
+    cluster.wait_until_ready(&[0]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_says_when_it_serves() {
     let cluster = Cluster::start().await;
     until("the line is logged", async || {
