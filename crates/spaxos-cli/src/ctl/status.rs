@@ -269,7 +269,9 @@ mod tests {
         let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let endpoint = closed.local_addr().expect("bound").to_string();
         drop(closed);
-        let answers = ask_all(std::slice::from_ref(&endpoint)).await.expect("asked");
+        let answers = ask_all(std::slice::from_ref(&endpoint))
+            .await
+            .expect("asked");
         assert_eq!(answers[0]["endpoint"], endpoint);
         assert!(
             answers[0]["error"]

@@ -15,7 +15,7 @@ use crate::cluster::{Cluster, SOON, client, complaint, elsewhere, output, until}
 const CLOSED_WITHIN: Duration = Duration::from_secs(20);
 
 /// Sends `bytes` and waits until the other side closes. Whether it answers first is its affair.
-async fn is_closed_after(port: u16, bytes: &[u8], then_end: bool) {
+pub(crate) async fn is_closed_after(port: u16, bytes: &[u8], then_end: bool) {
     let mut stream = TcpStream::connect(("127.0.0.1", port))
         .await
         .expect("it listens");
@@ -71,7 +71,7 @@ fn nonsense() -> Vec<Vec<u8>> {
     all
 }
 
-async fn is_unharmed(cluster: &mut Cluster, value: &str) {
+pub(crate) async fn is_unharmed(cluster: &mut Cluster, value: &str) {
     for at in 0..3 {
         assert!(cluster.is_running(at), "{}", cluster.log_text(at));
         let mut client = cluster.client(at).await;

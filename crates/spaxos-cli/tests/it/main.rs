@@ -16,6 +16,7 @@ mod cluster;
 mod crash;
 mod disk;
 mod etcdctl;
+mod greetings;
 mod load;
 mod modes;
 mod ports;
