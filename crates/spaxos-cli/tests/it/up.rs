@@ -197,7 +197,9 @@ async fn with_restart_a_replica_comes_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_do_not_outlive_it() {
-    let mut up = Up::start(&[]).await;
+    // Nobody is left to remove a temporary directory.
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut up = Up::start(&["--data-dir", dir.path().to_str().expect("text")]).await;
     let lines = up.ready().await;
     up.child.kill().await.expect("killed");
     all_die(&lines).await;
