@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
-use spaxos::{Durability, Limits, Member, Modes, Options, ReplicaId, SessionLimits};
+use spaxos::{Durability, Member, Options, ReplicaId};
 use spaxos_core::record::Life;
 use spaxos_core::types::Incarnation;
 use spaxos_wire::WireLimits;
 use spaxos_wire::chunk::ChunkBuilder;
 use spaxos_wire::client::{ErrorKind, Request, Response, decode_response};
 use spaxos_wire::frame::{Frame, FrameReader};
-use spaxos_wire::hello::{ClientHello, Hello, HelloReply, PeerHello, decode_reply, fingerprint};
+use spaxos_wire::hello::{ClientHello, Hello, HelloReply, PeerHello, Refusal, decode_reply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -145,7 +145,7 @@ async fn a_peer_that_sends_nonsense_is_cut_off() {
     let mut options = Options::new(CLUSTER_ID, 1, members, listener, "unused");
     options.durability = Durability::Memory;
     let node = start(options).await;
-    let hello = PeerHello {
+    let mut hello = PeerHello {
         cluster_id: CLUSTER_ID,
         member_id: ReplicaId(2),
         receiver_id: ReplicaId(1),
@@ -155,12 +155,14 @@ async fn a_peer_that_sends_nonsense_is_cut_off() {
             nonce: 5,
         },
         known: Life::default(),
-        fingerprint: fingerprint(
-            &Modes::default(),
-            &Limits::default(),
-            &SessionLimits::default(),
-        ),
+        fingerprint: 0,
     };
+    // A member with other settings is refused, and told what they should be.
+    let (_wire, reply) = Wire::greet(address, Hello::Peer(hello)).await;
+    let HelloReply::Refused(Refusal::OtherSettings { fingerprint }) = reply else {
+        panic!("{reply:?}");
+    };
+    hello.fingerprint = fingerprint;
     let mut inputs = vec![bytes(&submit(1, plain())), vec![0; 100], vec![0xff; 100]];
     inputs.push(bytes(&Frame::hello(&Hello::Peer(hello))));
     for input in inputs {
