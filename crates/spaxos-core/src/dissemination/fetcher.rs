@@ -42,6 +42,8 @@ pub(crate) struct Fetcher {
     wants: Vec<Want>,
     /// The highest decided slot that some replica knows, and who.
     decided: (Slot, ReplicaId),
+    /// Who was asked for slots last: whoever else has them is asked next.
+    asked_last: ReplicaId,
     slots_due: Option<Time>,
     /// About a round trip, in nanoseconds.
     round_trip_ns: u64,
@@ -58,6 +60,7 @@ impl Fetcher {
         Fetcher {
             wants: Vec::new(),
             decided: (Slot(0), ReplicaId(0)),
+            asked_last: ReplicaId(0),
             slots_due: None,
             round_trip_ns: 0,
             fetch_ns_min: timing.fetch_ns_min,
@@ -174,7 +177,8 @@ impl Fetcher {
         if decided <= own {
             return;
         }
-        if decided > self.decided.0 {
+        let another = self.decided.1 == self.asked_last && peer != self.asked_last;
+        if decided > self.decided.0 || another {
             self.decided = (decided, peer);
         }
         if self.slots_due.is_none() {
@@ -202,8 +206,9 @@ impl Fetcher {
         }
         self.slots_due = Some(now.plus(self.patience_ns(2)));
         let peer = self.decided.1;
-        // Whoever says it next is asked next, should this one not answer.
-        self.decided.0 = Slot(own.0 + 1);
+        // Should this one not answer, whoever speaks next is asked next.
+        self.decided.0 = own;
+        self.asked_last = peer;
         Some(peer)
     }
 

@@ -8,7 +8,7 @@ use crate::dissemination::batch_store::Fit;
 use crate::effect::{Effect, HaltReason, LogQuery, RejectReason};
 use crate::message::Body;
 use crate::planted::planted;
-use crate::replica::Replica;
+use crate::replica::{LogRead, Replica};
 use crate::types::{Ballot, Incarnation, Lsn, Position, ReplicaId, Sequence, Slot};
 
 impl Replica {
@@ -268,8 +268,11 @@ impl Replica {
             position.sequence = position.sequence.next();
         }
         let executed = self.store.executed(lane).position;
-        if bytes == 0 && first <= executed && !self.log_reads.contains(&from) {
-            self.log_reads.push(from);
+        let read = (from, LogRead::Lane(lane, first.incarnation));
+        let reads_max = self.config.limits.incarnations_max * self.members.len();
+        let room = self.log_reads.len() < reads_max && !self.log_reads.contains(&read);
+        if bytes == 0 && first <= executed && room {
+            self.log_reads.push(read);
             let query = LogQuery::Batches {
                 lane,
                 from: first,

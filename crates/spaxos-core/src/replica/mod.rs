@@ -32,7 +32,7 @@ use crate::reads::Reads;
 use crate::record::{Life, Record};
 use crate::recovery::Recovered;
 use crate::status::{self, Status};
-use crate::types::{LaneMap, LogTime, Lsn, ReplicaId, Slot, Time};
+use crate::types::{Incarnation, LaneMap, LogTime, Lsn, ReplicaId, Slot, Time};
 
 /// One member of a cluster. A clone is for explorers of states; two of them must never meet.
 #[derive(Clone, Debug)]
@@ -66,8 +66,8 @@ pub struct Replica {
     sender: Sender,
     acks: Acks,
     fetcher: Fetcher,
-    /// Peers for whom the log is being read.
-    log_reads: Vec<ReplicaId>,
+    /// What is being read from the log, and for whom: one thing of a kind for each peer at a time.
+    log_reads: Vec<(ReplicaId, LogRead)>,
     forwarding: Forwarding,
 
     log: SlotLog,
@@ -80,6 +80,13 @@ pub struct Replica {
     executor: Executor,
     next_expiry: Option<LogTime>,
     reads: Reads,
+}
+
+/// What the log is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LogRead {
+    Slots,
+    Lane(ReplicaId, Incarnation),
 }
 
 /// What is on its way to the disk.
@@ -387,7 +394,16 @@ impl Replica {
     }
 
     fn on_log_read(&mut self, to: ReplicaId, found: LogFound) {
-        self.log_reads.retain(|&reading| reading != to);
+        let ended = |read: LogRead| match (&found, read) {
+            (LogFound::Slots { .. }, LogRead::Slots) => true,
+            (LogFound::Batches(batches), LogRead::Lane(lane, incarnation)) => {
+                let first = batches.first();
+                first.is_none_or(|b| b.lane == lane && b.position.incarnation == incarnation)
+            }
+            _ => false,
+        };
+        self.log_reads
+            .retain(|&(peer, read)| peer != to || !ended(read));
         match found {
             LogFound::Batches(batches) => {
                 for batch in batches {

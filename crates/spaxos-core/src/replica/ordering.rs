@@ -13,7 +13,7 @@ use crate::ordering::proposer::next_cut;
 use crate::ordering::slots::{Followed, Learned};
 use crate::planted::planted;
 use crate::record::Record;
-use crate::replica::Replica;
+use crate::replica::{LogRead, Replica};
 use crate::types::{Ballot, Lsn, Position, ReplicaId, Sequence, Slot, Time};
 
 impl Replica {
@@ -426,8 +426,9 @@ impl Replica {
         let slots_max = self.config.limits.message_slots_max as u64;
         let (decided, last) = (self.log.decided(), self.log.last());
         if from <= decided && self.log.get(from).is_none() {
-            if !self.log_reads.contains(&to) {
-                self.log_reads.push(to);
+            let read = (to, LogRead::Slots);
+            if !self.log_reads.contains(&read) {
+                self.log_reads.push(read);
                 let end = Slot(decided.0.min(from.0 + slots_max - 1));
                 let query = LogQuery::Slots { from, to: end };
                 self.effects.push(Effect::ReadLog { to, query });
