@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use parking_lot::Mutex;
+use spaxos_core::batch::hash_words;
 use spaxos_core::replica::Replica;
 use spaxos_core::status::Status;
 use spaxos_core::types::ReplicaId;
@@ -209,7 +210,7 @@ impl Wiring {
                 cluster_id: options.cluster_id,
                 id: options.id,
                 disk_id,
-                fingerprint: fingerprint(&options.modes, &options.limits, &options.session_limits),
+                fingerprint: settings(options),
             },
             members: options.members.iter().map(|member| member.id).collect(),
             lives: Arc::clone(&self.lives),
@@ -357,4 +358,13 @@ impl CoreThread {
         });
         runtime.shutdown_background();
     }
+}
+
+/// What must be the same on all members: modes, limits, and who the members are. Two nodes that count
+/// different quorums must never meet.
+fn settings(options: &Options) -> u64 {
+    let mut ids: Vec<u64> = options.members.iter().map(|member| member.id.0).collect();
+    ids.sort_unstable();
+    let limits = fingerprint(&options.modes, &options.limits, &options.session_limits);
+    limits ^ hash_words(&ids)
 }
