@@ -23,6 +23,7 @@ mod clients;
 mod clock;
 mod command;
 mod event;
+pub mod exhaustive;
 mod faults;
 mod figures;
 mod log;

@@ -167,7 +167,7 @@ fn values(values: &[Value]) -> String {
         .collect()
 }
 
-fn value(value: &Value) -> String {
+pub(crate) fn value(value: &Value) -> String {
     match &value.order {
         Order::Tick => format!("tick@{}", value.log_time),
         Order::Cut { cut: it, stable } => {
