@@ -96,8 +96,8 @@ pub enum Votes {
 pub struct Timing {
     /// How often a leader says that it is alive.
     pub heartbeat_ns: u64,
-    /// How long a replica misses the leader before it asks the others; drawn anew between this and
-    /// twice this each time.
+    /// How long a replica misses the leader at least before it asks the others; a heartbeat and up to
+    /// a third of this are added, drawn anew each time.
     pub election_ns: u64,
     /// How long a batch that no vote takes along waits for its sync.
     pub batch_sync_ns: u64,

@@ -58,6 +58,7 @@ pub(crate) struct Election {
     /// The highest round seen anywhere.
     highest_round: u64,
     election_ns: u64,
+    heartbeat_ns: u64,
     random: SplitMix,
 }
 
@@ -71,6 +72,7 @@ impl Election {
             due: now,
             highest_round: round,
             election_ns: timing.election_ns,
+            heartbeat_ns: timing.heartbeat_ns,
             random: SplitMix(seed),
         };
         election.due = if fresh {
@@ -82,9 +84,15 @@ impl Election {
         election
     }
 
-    /// A time between one and two election times.
+    /// How long a leader is missed before others are asked: the election time, a heartbeat more since
+    /// they may have heard it that much later, and at random up to a third of the election time.
     pub(crate) fn timeout_ns(&mut self) -> u64 {
-        self.election_ns + self.random.below(self.election_ns)
+        self.election_ns + self.heartbeat_ns + self.random.below(self.election_ns / 3)
+    }
+
+    /// How long a replica waits for answers before it asks again whether others miss the leader.
+    pub(crate) fn ask_again_ns(&mut self) -> u64 {
+        self.heartbeat_ns + self.random.below(2 * self.heartbeat_ns)
     }
 
     /// The leader, or a candidate that this replica has promised, is alive.

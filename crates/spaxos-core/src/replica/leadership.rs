@@ -69,7 +69,7 @@ impl Replica {
     /// Asks all whether they miss the leader too.
     fn ask_for_votes(&mut self) {
         let round = self.next_round();
-        let until = self.now.plus(self.election.timeout_ns());
+        let until = self.now.plus(self.election.ask_again_ns());
         self.election.role = Role::PreCandidate(PreCandidate::new(self.id, round, until));
         self.send_all(Body::PreVote { round }, Lsn(0));
         if self.quorum == 1 {
