@@ -195,6 +195,13 @@ impl Fetcher {
         };
     }
 
+    /// No slots can be taken now: they are asked for later.
+    pub(crate) fn postpone_slots(&mut self, now: Time) {
+        if self.slots_due.is_some_and(|due| due <= now) {
+            self.slots_due = Some(now.plus(self.patience_ns(2)));
+        }
+    }
+
     /// Whom to ask for slots, if that is due; `own` is how far this replica has them.
     pub(crate) fn due_slots(&mut self, own: Slot, now: Time) -> Option<ReplicaId> {
         if self.slots_due.is_none_or(|due| due > now) {

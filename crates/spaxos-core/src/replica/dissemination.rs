@@ -217,6 +217,7 @@ impl Replica {
             self.send_one(peer, body, Lsn(0));
         }
         if self.is_far_ahead() {
+            self.fetcher.postpone_slots(self.now);
             return;
         }
         let own = self.log.decided();
