@@ -1,6 +1,7 @@
 //! Runs seeds one after the other and prints those that fail, then the figures of all:
-//! `sweep FROM COUNT [KINDS]`, or one seed with its trace: `sweep SEED trace [KINDS]`. KINDS are the
-//! kinds of faults that are switched off, as in `Loss,Duplicate`.
+//! `sweep FROM COUNT [KINDS [FIGURE]]`, or one seed with its trace: `sweep SEED trace [KINDS]`. KINDS
+//! are the kinds of faults that are switched off, as in `Loss,Duplicate`; seeds that count FIGURE are
+//! named.
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -26,15 +27,26 @@ fn main() {
         println!("{:?}", report.violation);
         return;
     }
-    sweep(from, number(what).unwrap_or(100), &options);
+    let figure = arguments.next();
+    sweep(
+        from,
+        number(what).unwrap_or(100),
+        &options,
+        figure.as_deref(),
+    );
 }
 
-fn sweep(from: u64, count: u64, options: &Options) {
+fn sweep(from: u64, count: u64, options: &Options, figure: Option<&str>) {
     let mut figures = Figures::default();
     let mut failed = 0;
     for seed in from..from + count {
         let report = run(seed, options);
         figures.merge(&report.figures);
+        if let Some(name) = figure
+            && report.figures.get(name) > 0
+        {
+            println!("seed {seed} ({}) counts {name}", report.setting);
+        }
         if let Some(violation) = report.violation {
             failed += 1;
             println!("seed {seed} ({}): {violation}", report.setting);

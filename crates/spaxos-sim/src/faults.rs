@@ -26,6 +26,10 @@ pub(crate) enum Fault {
         by_ns: u64,
         for_ns: u64,
     },
+    /// A disk is put back to what it was before the present life.
+    Restore { replica: usize },
+    /// A twin of `lane` sends a batch to `at`.
+    Forge { lane: usize, at: usize },
     /// A link takes longer for a while.
     SlowLink {
         from: usize,
@@ -76,6 +80,11 @@ pub(crate) fn draw(random: &mut Random, shape: &FaultShape, replicas: usize) -> 
             to: random.index(replicas),
             by_ns: random.within(Span::new(0, shape.trouble_ns.max / 4)),
             for_ns,
+        },
+        FaultKind::Restore => Fault::Restore { replica },
+        FaultKind::Twin => Fault::Forge {
+            lane: replica,
+            at: random.index(replicas),
         },
         FaultKind::Loss | FaultKind::Duplicate | FaultKind::Reorder => return None,
     };

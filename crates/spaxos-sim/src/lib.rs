@@ -29,6 +29,8 @@ mod figures;
 mod log;
 mod machine;
 mod network;
+#[cfg(planted)]
+pub mod planted;
 mod process;
 mod random;
 mod swarm;
@@ -80,6 +82,10 @@ pub enum FaultKind {
     OneWay,
     /// Some links are cut, in one direction or both.
     Partial,
+    /// A disk goes back in time.
+    Restore,
+    /// Batches of a second process with one replica's id. Ends the run with the safety phase.
+    Twin,
     /// A disk is slow.
     SlowDisk,
     /// A link is slow.
@@ -100,6 +106,8 @@ impl FaultKind {
         FaultKind::Split,
         FaultKind::OneWay,
         FaultKind::Partial,
+        FaultKind::Restore,
+        FaultKind::Twin,
         FaultKind::SlowDisk,
         FaultKind::SlowLink,
     ];

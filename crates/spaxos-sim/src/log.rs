@@ -94,6 +94,18 @@ impl SimLog {
         }
     }
 
+    /// Everything is made durable at once, as a driver does before it ends.
+    pub(crate) fn sync_all(&mut self) {
+        self.durable = self.records.len();
+    }
+
+    /// The disk is put back to its first `kept` records.
+    pub(crate) fn restore(&mut self, kept: usize) {
+        self.records.truncate(kept);
+        self.durable = kept;
+        self.base = kept;
+    }
+
     /// Answers a query as the storage would, from what was written.
     pub(crate) fn query(&self, query: &LogQuery) -> LogFound {
         match *query {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use spaxos_core::effect::{Execution, Recipients};
 use spaxos_core::message::Message;
-use spaxos_core::record::{Life, Record};
+use spaxos_core::record::Life;
 use spaxos_core::recovery::Recovery;
 use spaxos_core::replica::Replica;
 use spaxos_core::types::{Incarnation, Lsn, ReplicaId, Slot};
@@ -29,6 +29,8 @@ pub(crate) struct Process {
     pub(crate) slow_disk_ns: u64,
     /// Down for good.
     pub(crate) buried: bool,
+    /// It has stopped itself once.
+    pub(crate) halted: bool,
 }
 
 /// Where a process is in its life.
@@ -59,11 +61,12 @@ pub(crate) struct Running {
     pub(crate) executions: VecDeque<Execution>,
     pub(crate) outbox: Vec<Outgoing>,
     pub(crate) requests: Requests,
-    /// The lives of others that this process has heard of.
-    pub(crate) known: BTreeMap<ReplicaId, Life>,
     /// Who has said hello to this start.
     pub(crate) greeted: Vec<usize>,
     pub(crate) timer_due_ns: Option<u64>,
+    /// When its timer went off last, and how often in a row with hardly any time between.
+    pub(crate) timer_last_ns: u64,
+    pub(crate) timer_row: u32,
     /// What came in during a pause; `None` while there is none.
     pub(crate) backlog: Option<VecDeque<Wake>>,
     /// Dies after this many more effects.
@@ -114,6 +117,7 @@ impl Process {
             state: State::Down,
             slow_disk_ns: 0,
             buried: false,
+            halted: false,
         }
     }
 
@@ -131,6 +135,12 @@ impl Process {
         }
     }
 
+    /// Whether it runs and `peer` has said hello to it: nothing else is said or heard before.
+    pub(crate) fn is_connected_to(&self, peer: usize) -> bool {
+        self.running()
+            .is_some_and(|running| running.greeted.contains(&peer))
+    }
+
     pub(crate) fn is_down(&self) -> bool {
         matches!(self.state, State::Down)
     }
@@ -138,25 +148,6 @@ impl Process {
     /// Whether it runs, paused or not, in start number `boot`.
     pub(crate) fn runs(&self, boot: u64) -> bool {
         self.boot == boot && self.running().is_some()
-    }
-
-    /// The lives that the log has greetings of.
-    pub(crate) fn greetings(&self) -> BTreeMap<ReplicaId, Life> {
-        let mut known: BTreeMap<ReplicaId, Life> = BTreeMap::new();
-        for record in self.log.records() {
-            if let Record::Greeting { member, life } = record {
-                hear(&mut known, *member, *life);
-            }
-        }
-        known
-    }
-}
-
-/// Remembers the latest life of each member.
-pub(crate) fn hear(known: &mut BTreeMap<ReplicaId, Life>, member: ReplicaId, life: Life) {
-    let latest = known.entry(member).or_default();
-    if life.incarnation > latest.incarnation {
-        *latest = life;
     }
 }
 
@@ -170,9 +161,10 @@ impl Running {
             executions: VecDeque::new(),
             outbox: Vec::new(),
             requests: Requests::default(),
-            known: BTreeMap::new(),
             greeted: Vec::new(),
             timer_due_ns: None,
+            timer_last_ns: 0,
+            timer_row: 0,
             backlog: None,
             dies_in: None,
         }

@@ -62,6 +62,9 @@ pub(crate) struct ClientShape {
     /// Commands in one request.
     pub(crate) commands_max: u64,
     pub(crate) read_ppm: u32,
+    /// The same in the liveness phase; and what the network loses there.
+    pub(crate) final_read_ppm: u32,
+    pub(crate) final_loss_ppm: u32,
     /// How many commands start a timer.
     pub(crate) timer_ppm: u32,
     pub(crate) timer_ns: Span,
@@ -137,11 +140,12 @@ impl Swarm {
         }
     }
 
-    /// The network and the disks of the liveness phase: nothing is lost, nothing is very slow.
+    /// The network and the disks of the liveness phase: little is lost, nothing is very slow.
     pub(crate) fn calm(&mut self) {
         let election_ns = self.timing.election_ns;
-        self.network.loss_ppm = 0;
+        self.network.loss_ppm = self.clients.final_loss_ppm.min(self.network.loss_ppm);
         self.network.duplicate_ppm = 0;
+        self.clients.read_ppm = self.clients.final_read_ppm;
         cap(&mut self.network.delay_ns, election_ns / 40);
         cap(&mut self.disk.sync_ns, election_ns / 20);
         cap(&mut self.disk.read_ns, election_ns / 20);
@@ -211,6 +215,8 @@ fn draw_limits(random: &mut Random) -> Limits {
         cache_slots_max: random.within(Span::new(1, 8)) as usize,
         incarnations_max: random.pick(&[4, 8, 64]),
         held_bytes_max: lane_bytes + reserve_bytes + batch_cost * random.below(8),
+        unsynced_bytes_max: lane_bytes + batch_cost * random.below(20),
+        slots_ahead_max: 2 * window + random.below(20),
         fetch_bytes_max: batch_cost * random.within(Span::new(1, 4)),
         message_slots_max: random.within(Span::new(window, window + 4)) as usize,
         apply_bytes_max: batch_cost * random.within(Span::new(1, 8)),
@@ -260,6 +266,8 @@ fn draw_clients(random: &mut Random, election_ns: u64) -> ClientShape {
         interval_ns: draw_span(random, MS, 2 * election_ns),
         commands_max: random.within(Span::new(1, 3)),
         read_ppm: random.pick(&[0, 100_000, 400_000]),
+        final_read_ppm: random.pick(&[0, 100_000, 400_000, 1_000_000]),
+        final_loss_ppm: random.pick(&[0, 0, 20_000]),
         timer_ppm: random.pick(&[0, 0, 50_000]),
         timer_ns: Span::new(MS, 2 * election_ns),
         final_requests: random.within(Span::new(1, 10)),
@@ -269,7 +277,10 @@ fn draw_clients(random: &mut Random, election_ns: u64) -> ClientShape {
 fn draw_faults(random: &mut Random, election_ns: u64, options: &Options) -> FaultShape {
     let mut kinds = Vec::new();
     for kind in FaultKind::SCHEDULED {
-        let weight = random.pick(&[0, 0, 1, 1, 3]);
+        let weight = match kind {
+            FaultKind::Twin => random.pick(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
+            _ => random.pick(&[0, 0, 1, 1, 3]),
+        };
         if !options.without.contains(kind) {
             kinds.extend(std::iter::repeat_n(*kind, weight));
         }

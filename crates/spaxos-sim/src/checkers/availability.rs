@@ -2,6 +2,7 @@
 //! voter's side: a vote follows the batches under it in the voter's own log.
 
 use spaxos_core::cut::Value;
+use spaxos_core::message::Body;
 use spaxos_core::record::Record;
 use spaxos_core::types::{Position, ReplicaId, Slot};
 
@@ -50,6 +51,39 @@ pub(crate) fn on_append(record: &Record, log: &ShadowLog) -> Checked {
             ensure(log.holds(lane, position, digest), NAME, || {
                 let held = log.held(lane, position.incarnation);
                 format!("a vote for slot {slot} needs {lane}:{position}, the log has {held}")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// A leader proposes values, or takes over a log: it must hold what they cover itself, else its death
+/// with the only other holder stops everybody.
+pub(crate) fn on_propose(body: &Body, log: &ShadowLog, agreement: &Agreement) -> Checked {
+    let (ballot, first, values) = match body {
+        Body::Accept {
+            ballot,
+            first,
+            values,
+            ..
+        }
+        | Body::Adopt {
+            ballot,
+            first,
+            values,
+        } => (ballot, *first, values),
+        _ => return Ok(()),
+    };
+    for (slot, value) in (first.0..).map(Slot).zip(values) {
+        // What was decided meanwhile may be void meanwhile.
+        if value.is_stable() || slot <= agreement.last() {
+            continue;
+        }
+        let before = agreement.effective(agreement.last());
+        for (lane, position, digest) in fresh_entries(value, &before) {
+            ensure(log.holds(lane, position, digest), NAME, || {
+                let held = log.held(lane, position.incarnation);
+                format!("{ballot} proposes {lane}:{position} in slot {slot} and holds {held}")
             })?;
         }
     }

@@ -1,15 +1,16 @@
 //! The checkers: each keeps a record of its own of what replicas wrote, sent and executed, and says so
 //! as soon as something must not be. None of them asks a replica what is true.
 
+use spaxos_core::batch::Batch;
 use spaxos_core::config::Config;
 use spaxos_core::effect::Execution;
 use spaxos_core::message::{Body, Message};
 use spaxos_core::record::Record;
 use spaxos_core::status::Status;
-use spaxos_core::types::{ReplicaId, Slot};
+use spaxos_core::types::{Incarnation, ReplicaId, Slot};
 
 use crate::command::Command;
-use crate::violation::Checked;
+use crate::violation::{Checked, ensure};
 
 mod agreement;
 mod availability;
@@ -43,6 +44,10 @@ pub(crate) struct Checkers {
     output: output::Output,
     reads: reads::Reads,
     bounds: bounds::Bounds,
+    /// Whose disk went back: it is not looked at any more, and must not be heard.
+    expelled: Vec<bool>,
+    /// A twin has written to a lane: positions may name two contents.
+    forked: bool,
 }
 
 impl Checkers {
@@ -61,6 +66,8 @@ impl Checkers {
             output: output::Output::new(replicas),
             reads: reads::Reads::default(),
             bounds: bounds::Bounds::new(config.limits, replicas),
+            expelled: vec![false; replicas],
+            forked: false,
         }
     }
 
@@ -69,9 +76,49 @@ impl Checkers {
         self.agreement.last()
     }
 
+    /// Whether the disk of `replica` may go back behind life `life`: every other member would tell it,
+    /// and a majority is left.
+    pub(crate) fn may_expel(&self, replica: usize, id: ReplicaId, life: Incarnation) -> bool {
+        let others = (0..self.members.len()).filter(|at| *at != replica && !self.expelled[*at]);
+        let heard = |at: usize| {
+            self.durable[at]
+                .heard
+                .get(&id)
+                .is_some_and(|it| *it >= life)
+        };
+        let left = others.clone().count() >= self.quorum;
+        !self.expelled[replica] && left && others.into_iter().all(heard)
+    }
+
+    pub(crate) fn expel(&mut self, replica: usize) {
+        self.expelled[replica] = true;
+    }
+
+    pub(crate) fn is_expelled(&self, replica: usize) -> bool {
+        self.expelled[replica]
+    }
+
+    pub(crate) fn expect_forks(&mut self) {
+        self.forked = true;
+    }
+
+    pub(crate) fn expects_forks(&self) -> bool {
+        self.forked
+    }
+
+    fn on_batch(&mut self, batch: &Batch) -> Checked {
+        if self.forked {
+            return Ok(());
+        }
+        self.integrity.on_batch(batch)
+    }
+
     pub(crate) fn on_append(&mut self, replica: usize, record: &Record) -> Checked {
+        if self.expelled[replica] {
+            return Ok(());
+        }
         if let Record::Batch(batch) = record {
-            self.integrity.on_batch(batch)?;
+            self.on_batch(batch)?;
         }
         let log = &mut self.appended[replica];
         self.agreement.on_append(record, log)?;
@@ -81,6 +128,9 @@ impl Checkers {
 
     /// The next records of a replica's log have become durable.
     pub(crate) fn on_durable(&mut self, replica: usize, records: &[Record]) -> Checked {
+        if self.expelled[replica] {
+            return Ok(());
+        }
         for record in records {
             self.durable[replica].append(record)?;
             let ballot = match record {
@@ -100,6 +150,9 @@ impl Checkers {
 
     /// A process died; `records` is what its log still has, of which a prefix is durable.
     pub(crate) fn on_crash(&mut self, replica: usize, undurable: &[Record]) -> Checked {
+        if self.expelled[replica] {
+            return Ok(());
+        }
         self.appended[replica] = self.durable[replica].clone();
         for record in undurable {
             self.appended[replica].append(record)?;
@@ -114,29 +167,47 @@ impl Checkers {
 
     /// A life begins.
     pub(crate) fn on_start(&mut self, replica: usize, status: &Status) -> Checked {
+        if self.expelled[replica] {
+            return Ok(());
+        }
         self.monotonic
             .on_start(replica, status, &self.durable[replica])
     }
 
     pub(crate) fn on_step(&mut self, replica: usize, status: &Status, outbox: usize) -> Checked {
+        if self.expelled[replica] {
+            return Ok(());
+        }
         self.bounds.on_step(status, outbox)?;
         self.monotonic.on_step(replica, status)
     }
 
-    /// A message leaves a replica.
-    pub(crate) fn on_release(&mut self, replica: usize, message: &Message) -> Checked {
+    /// A message leaves a replica, for `targets`.
+    pub(crate) fn on_release(
+        &mut self,
+        replica: usize,
+        message: &Message,
+        targets: &[usize],
+    ) -> Checked {
         let id = self.members[replica];
+        if self.expelled[replica] {
+            let to = targets.iter().find(|to| !self.expelled[**to]);
+            return ensure(to.is_none(), "replaced members", || {
+                format!("{id} lost its memory and says {}", message.body.name())
+            });
+        }
         self.bounds.on_release(message)?;
         match &message.body {
-            Body::Batch(batch) => self.integrity.on_batch(batch)?,
+            Body::Batch(batch) => self.on_batch(batch)?,
             Body::Accept { batches, .. } => {
                 for batch in batches {
-                    self.integrity.on_batch(batch)?;
+                    self.on_batch(batch)?;
                 }
             }
             _ => {}
         }
         self.agreement.on_release(message)?;
+        availability::on_propose(&message.body, &self.appended[replica], &self.agreement)?;
         self.output.on_release(
             replica,
             id,
@@ -149,8 +220,11 @@ impl Checkers {
 
     /// A replica hands out a slot for execution, while it runs or while it replays its log.
     pub(crate) fn on_execute(&mut self, replica: usize, execution: &Execution) -> Checked {
+        if self.expelled[replica] {
+            return Ok(());
+        }
         for batch in &execution.batches {
-            self.integrity.on_batch(batch)?;
+            self.on_batch(batch)?;
         }
         let first = self.order.on_execute(replica, execution, &self.agreement)?;
         if first {

@@ -123,13 +123,14 @@ pub(crate) fn stuck(what: &str) -> Violation {
     Violation::new(NAME, format!("after all that time, {what}"))
 }
 
-/// The state holds every acknowledged command.
+/// The state holds every command that was acknowledged up to its slot.
 pub(crate) fn keeps_all(
     replica: usize,
     machine: &Machine,
     acknowledged: impl Iterator<Item = (u64, Slot)>,
 ) -> Checked {
-    for (command, slot) in acknowledged {
+    let applied = machine.applied();
+    for (command, slot) in acknowledged.filter(|(_, slot)| *slot <= applied) {
         ensure(machine.has_executed(command), NAME, || {
             format!("replica {replica} lacks command {command}, acknowledged in slot {slot}")
         })?;

@@ -37,6 +37,8 @@ pub(crate) struct ShadowSlot {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ShadowLog {
     pub(crate) life: Life,
+    /// The latest life of each other member that was heard.
+    pub(crate) heard: BTreeMap<ReplicaId, Incarnation>,
     pub(crate) promised: Ballot,
     pub(crate) adopted: Ballot,
     pub(crate) decided: Slot,
@@ -115,7 +117,10 @@ impl ShadowLog {
             }
             Record::Decided { slot } => self.decide(*slot)?,
             Record::DecidedSlot { slot, value } => self.append_decided(*slot, value)?,
-            Record::Greeting { .. } => {}
+            Record::Greeting { member, life } => {
+                let heard = self.heard.entry(*member).or_default();
+                *heard = life.incarnation.max(*heard);
+            }
         }
         Ok(())
     }

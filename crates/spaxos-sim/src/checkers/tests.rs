@@ -180,7 +180,9 @@ fn a_promise_that_leaves_out_a_vote_is_seen() {
         ballot: ballot(1),
         slot: Slot(1),
     });
-    checkers.on_release(0, &accepted).expect("a durable vote");
+    checkers
+        .on_release(0, &accepted, &[1])
+        .expect("a durable vote");
     let promise = Record::Promise { ballot: ballot(2) };
     write(&mut checkers, 0, &promise).expect("a promise");
     let empty = message(Body::Promise(Promise {
@@ -191,7 +193,7 @@ fn a_promise_that_leaves_out_a_vote_is_seen() {
         first: Slot(1),
         tail: Vec::new(),
     }));
-    let left_out = seen(checkers.on_release(0, &empty));
+    let left_out = seen(checkers.on_release(0, &empty, &[1]));
     assert_eq!(left_out, "output after durability");
 }
 
@@ -203,7 +205,7 @@ fn a_vote_that_leaves_before_its_sync_is_seen() {
         ballot: ballot(1),
         slot: Slot(0),
     });
-    let early = seen(checkers.on_release(0, &accepted));
+    let early = seen(checkers.on_release(0, &accepted, &[1]));
     assert_eq!(early, "output after durability");
 }
 

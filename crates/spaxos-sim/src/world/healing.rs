@@ -71,13 +71,12 @@ const ELECTIONS_MAX: u64 = 200;
 
 impl World {
     pub(super) fn on_begin_liveness(&mut self) -> Checked {
+        if self.checkers.expects_forks() {
+            self.finished = true;
+            return Ok(());
+        }
         let replicas = self.processes.len();
-        let mut order: Vec<usize> = (0..replicas).collect();
-        self.chance.faults.shuffle(&mut order);
-        let least = replicas / 2 + 1;
-        let healed = least + self.chance.faults.index(replicas - least + 1);
-        let (core, others) = order.split_at(healed);
-        let (core, others) = (core.to_vec(), others.to_vec());
+        let (core, others) = self.choose_core();
         let fates = self.draw_fates(&others);
         let mut cut = self.draw_inner_cut(&core);
         let served = reach_majority(&core, &cut, replicas);
@@ -86,6 +85,7 @@ impl World {
             format!("liveness phase: {core:?} are healed, others are {fates:?}, cut are {cut:?}")
         });
         self.swarm.calm();
+        self.clients.shape = self.swarm.clients;
         self.network.reshape(self.swarm.network);
         for process in &mut self.processes {
             process.slow_disk_ns = 0;
@@ -95,7 +95,8 @@ impl World {
         self.healing = Some(Healing {
             core: core.clone(),
             served,
-            alone: fates.iter().all(|(_, fate)| fate.is_silent()),
+            alone: self.swarm.network.loss_ppm == 0
+                && fates.iter().all(|(_, fate)| fate.is_silent()),
             began_ns: self.now_ns,
             done_ns: None,
             quiet: None,
@@ -137,6 +138,19 @@ impl World {
     /// forwards requests to the leader, it cannot.
     fn relays(&self) -> bool {
         self.swarm.modes.dissemination == Dissemination::All
+    }
+
+    /// A random majority of those that have their memory, and all others.
+    fn choose_core(&mut self) -> (Vec<usize>, Vec<usize>) {
+        let replicas = self.processes.len();
+        let mut order: Vec<usize> = (0..replicas).collect();
+        self.chance.faults.shuffle(&mut order);
+        let whole = |at: &usize| !self.checkers.is_expelled(*at);
+        let (mut core, mut others): (Vec<usize>, Vec<usize>) = order.into_iter().partition(whole);
+        let least = replicas / 2 + 1;
+        let healed = least + self.chance.faults.index(core.len() - least + 1);
+        others.extend(core.split_off(healed));
+        (core, others)
     }
 
     /// The links between healed replicas that stay cut, in both directions: now and then some, but
@@ -244,12 +258,13 @@ impl World {
                 let elections = (self.now_ns - healing.began_ns) / election_ns;
                 self.figures.count(within(elections));
                 healing.done_ns = Some(self.now_ns);
+                self.finished = !healing.alone;
             }
             return Ok(());
         };
         let settled_ns = done_ns + SETTLE_ELECTIONS * election_ns;
         let end_ns = settled_ns + QUIET_ELECTIONS * election_ns;
-        self.finished = !healing.alone || self.now_ns >= end_ns;
+        self.finished = self.now_ns >= end_ns;
         if self.finished || self.now_ns < settled_ns {
             return Ok(());
         }

@@ -11,7 +11,7 @@ use spaxos_core::types::ReplicaId;
 use super::World;
 use crate::event::{Event, Hello, Packet, Wake};
 use crate::machine::Machine;
-use crate::process::{Running, Starting, State, hear};
+use crate::process::{Running, Starting, State};
 use crate::violation::Checked;
 
 impl World {
@@ -85,8 +85,7 @@ impl World {
         let now = process.clock.local(self.now_ns);
         let core = Replica::new(config, recovered, seed, now);
         self.checkers.on_start(replica, &core.status())?;
-        let mut running = Running::new(core, life, machine);
-        running.known = process.greetings();
+        let running = Running::new(core, life, machine);
         process.state = State::Running(Box::new(running));
         self.figures.count("life");
         self.greet_all(replica);
@@ -177,7 +176,7 @@ impl World {
         };
         let hello = Hello {
             life: running.life,
-            known: running.known.get(&id).copied().unwrap_or_default(),
+            known: running.replica.known_life(id),
             reply,
         };
         self.transmit(replica, peer, &Packet::Hello(hello));
@@ -220,7 +219,6 @@ impl World {
         let Some(running) = self.processes[replica].running_mut() else {
             return Ok(());
         };
-        hear(&mut running.known, peer, hello.life);
         if !running.greeted.contains(&from) {
             running.greeted.push(from);
         }

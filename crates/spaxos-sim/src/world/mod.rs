@@ -2,7 +2,8 @@
 //! of events in virtual time.
 //!
 //! Read `stepping` for what happens around one step of a replica, `lifecycle` for how processes start
-//! and die, `serving` for what clients see, `trouble` for faults, `healing` for the liveness phase.
+//! and die, `serving` for what clients see, `trouble` for faults, `damage` for those that are only
+//! noticed, `healing` for the liveness phase.
 
 use spaxos_core::types::ReplicaId;
 
@@ -19,6 +20,7 @@ use crate::swarm::{MS, Swarm};
 use crate::trace::Trace;
 use crate::violation::{Checked, ensure};
 
+mod damage;
 mod healing;
 mod lifecycle;
 mod serving;
@@ -187,10 +189,23 @@ impl World {
         }
     }
 
-    fn on_deliver(&mut self, from: usize, to: usize, boot: u64, packet: Packet) -> Checked {
+    pub(super) fn on_deliver(
+        &mut self,
+        from: usize,
+        to: usize,
+        boot: u64,
+        packet: Packet,
+    ) -> Checked {
         let process = &self.processes[to];
         let late = process.boot != boot;
-        if process.running().is_none() || (late && !self.swarm.process.late_packets) {
+        let taken = match packet {
+            Packet::Message(_) => {
+                process.is_connected_to(from) && (!late || self.swarm.process.late_packets)
+            }
+            // A greeting belongs to the connection on which it was said.
+            Packet::Hello(_) => process.running().is_some() && !late,
+        };
+        if !taken {
             self.figures.count("packet to nobody");
             return Ok(());
         }

@@ -9,10 +9,13 @@ use super::World;
 use crate::event::{Event, Packet, Wake};
 use crate::process::Outgoing;
 use crate::trace;
-use crate::violation::{Checked, Violation};
+use crate::violation::{Checked, Violation, ensure};
 
 /// No timer comes back sooner than this, so that a deadline in the past cannot stop the world.
 const TIMER_NS_MIN: u64 = 1_000;
+
+/// A replica whose timer goes off more often in a row, at nearly the same time, runs in circles.
+const TIMER_ROW_MAX: u32 = 500;
 
 impl World {
     /// A running process reacts to what came to it.
@@ -61,7 +64,11 @@ impl World {
         };
         let effects: Vec<Effect> = running.replica.step(now, input).collect();
         self.figures.count("step");
+        let boot = self.processes[replica].boot;
         for effect in effects {
+            ensure(self.processes[replica].runs(boot), "halt", || {
+                format!("replica {replica} goes on after its end: {effect:?}")
+            })?;
             let running = self.processes[replica].running_mut();
             if running.is_some_and(|running| running.dies_now()) {
                 self.figures.count("death inside a step");
@@ -113,14 +120,8 @@ impl World {
                 self.wake_later(replica, self.now_ns + delay, wake);
                 Ok(())
             }
-            Effect::LaneStopped { lane, position } => Err(Violation::new(
-                "halt",
-                format!("replica {replica} stops lane {lane} at {position} without need"),
-            )),
-            Effect::Halt(reason) => Err(Violation::new(
-                "halt",
-                format!("replica {replica} stops without need: {reason:?}"),
-            )),
+            Effect::LaneStopped { lane, .. } => self.on_lane_stopped(replica, lane),
+            Effect::Halt(reason) => self.on_halt(replica, reason),
         }
     }
 
@@ -173,8 +174,13 @@ impl World {
 
     /// A message leaves the process.
     fn release(&mut self, replica: usize, to: &Recipients, message: Message) -> Checked {
-        self.checkers.on_release(replica, &message)?;
-        let targets = self.targets(replica, to)?;
+        let mut targets = self.targets(replica, to)?;
+        targets.retain(|target| self.processes[replica].is_connected_to(*target));
+        if targets.is_empty() {
+            self.figures.count("message without connection");
+            return Ok(());
+        }
+        self.checkers.on_release(replica, &message, &targets)?;
         self.figures.add(message.body.name(), targets.len() as u64);
         self.trace
             .event(self.now_ns, replica, &[9, message.header.decided.0], || {
@@ -290,6 +296,12 @@ impl World {
             return Ok(());
         }
         let now = self.now_ns;
+        let soon = now < running.timer_last_ns + 2 * TIMER_NS_MIN;
+        running.timer_row = if soon { running.timer_row + 1 } else { 0 };
+        running.timer_last_ns = now;
+        ensure(running.timer_row < TIMER_ROW_MAX, "progress", || {
+            format!("replica {replica} wakes again and again for a deadline it does not serve")
+        })?;
         self.trace.event(now, replica, &[11], || "timer".to_owned());
         self.step(replica, Input::Timer)?;
         self.schedule_timer(replica, now + TIMER_NS_MIN);

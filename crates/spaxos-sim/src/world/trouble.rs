@@ -38,6 +38,8 @@ impl World {
                     running.dies_in = Some(effects);
                 }
             }
+            Fault::Restore { replica } => self.restore(replica)?,
+            Fault::Forge { lane, at } => self.forge(lane, at)?,
             Fault::Pause { replica, for_ns } => self.pause(replica, for_ns),
             Fault::Partition { cut, kind, for_ns } => {
                 self.figures.count("partition");
