@@ -236,8 +236,9 @@ impl Executor {
         }
     }
 
-    /// Executes what was not executed before, and remembers the answers. All answers of the chunk
-    /// share one piece of memory: they are forgotten together, as the floor rises.
+    /// Executes what was not executed before, and remembers the answers. All new answers of the chunk
+    /// share one piece of memory, which holds nothing else: they are forgotten together, as the floor
+    /// rises.
     fn execute_session(
         &mut self,
         at: &Execution,
@@ -266,10 +267,15 @@ impl Executor {
         if executed.is_empty() {
             return;
         }
-        let answers = Bytes::copy_from_slice(&self.session_built.bytes);
+        let bytes = executed.iter().map(|(_, range)| range.len()).sum();
+        let mut answers = Vec::with_capacity(bytes);
+        for (_, range) in &executed {
+            answers.extend_from_slice(&self.session_built.bytes[range.clone()]);
+        }
+        let mut answers = Bytes::from(answers);
         for (sequence, range) in executed {
-            self.sessions
-                .record(session, sequence, answers.slice(range));
+            let answer = answers.split_to(range.len());
+            self.sessions.record(session, sequence, answer);
         }
     }
 }

@@ -141,6 +141,24 @@ fn a_request_sent_again_anywhere_gets_the_first_answer() {
 }
 
 #[test]
+fn a_remembered_answer_keeps_no_repeated_one_in_memory() {
+    let mut executor = with_session();
+    let long = "x".repeat(10_000);
+    let later = session(1, 1, 2, &[&long]);
+    execute(&mut executor, 0, &[(1, &[later])]);
+    let both = session(1, 1, 1, &["a", &long]);
+    let answers = execute(&mut executor, 0, &[(1, &[both])]);
+    assert_eq!(answers, ["3a".to_owned(), format!("2{long}")]);
+    let Admission::Answered(answer) = executor.sessions.admit(1, 1) else {
+        panic!("it is remembered");
+    };
+    // Nobody else holds its memory then: all of it is seen.
+    executor.sessions.close(1);
+    let alone = answer.try_into_mut().expect("the only holder");
+    assert_eq!(alone.capacity(), 2);
+}
+
+#[test]
 fn what_cannot_be_executed_once_is_refused() {
     let mut executor = with_session();
     execute(&mut executor, 0, &[(1, &[session(1, 1, 1, &["a"])])]);
