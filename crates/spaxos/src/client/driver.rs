@@ -208,10 +208,10 @@ impl Driver {
         }
         talk.sent = now;
         for run in runs {
-            talk.connection.push(&self.in_flight.add(run, now));
+            talk.connection.push(&self.in_flight.add(run));
         }
-        for ask in asks {
-            talk.connection.push(&self.in_flight.ask(ask, now));
+        for (ask, since) in asks {
+            talk.connection.push(&self.in_flight.ask(ask, since));
         }
     }
 
@@ -352,9 +352,17 @@ impl Driver {
     }
 
     fn give_up(&mut self) {
-        let (bytes, asks) = self
-            .in_flight
-            .give_up(Instant::now(), self.options.give_up_after);
+        let (now, age) = (Instant::now(), self.options.give_up_after);
+        let (mut bytes, mut asks) = self.in_flight.give_up(now, age);
+        let (queued, questions) = self.shared.queue.lock().expire(now, age);
+        for run in queued {
+            bytes += run.bytes;
+            RunWaiter::refuse(run.waiters, &ClientError::NotSent);
+        }
+        for ask in questions {
+            asks += 1;
+            ask.refuse(ClientError::NotSent);
+        }
         self.done(bytes, asks);
     }
 
@@ -367,7 +375,7 @@ impl Driver {
         for run in runs {
             RunWaiter::refuse(run.waiters, &ClientError::Closed);
         }
-        for ask in asks {
+        for (ask, _) in asks {
             ask.refuse(ClientError::Closed);
         }
         self.in_flight.refuse_chunks(&ClientError::Closed);

@@ -29,7 +29,7 @@ struct Chunk {
     waiters: Vec<RunWaiter>,
     /// What it counts for in the queue.
     bytes: usize,
-    /// When it was first sent.
+    /// When its first request was pushed.
     since: Instant,
     /// Answers so far: long ones come in several frames.
     outcomes: Vec<Outcome>,
@@ -60,7 +60,7 @@ pub(crate) enum Progress {
 
 impl InFlight {
     /// Adds a run and returns its frame.
-    pub(crate) fn add(&mut self, run: Run, now: Instant) -> Request {
+    pub(crate) fn add(&mut self, run: Run) -> Request {
         let requests = run.chunk.requests();
         let payload = run.chunk.finish();
         let chunk = Chunk {
@@ -69,7 +69,7 @@ impl InFlight {
             requests,
             waiters: run.waiters,
             bytes: run.bytes,
-            since: now,
+            since: run.since,
             outcomes: Vec::new(),
             ambiguous: false,
         };
@@ -81,11 +81,11 @@ impl InFlight {
         }
     }
 
-    /// Adds a question and returns its frame.
-    pub(crate) fn ask(&mut self, ask: Ask, now: Instant) -> Request {
+    /// Adds a question that was asked then, and returns its frame.
+    pub(crate) fn ask(&mut self, ask: Ask, since: Instant) -> Request {
         let request_id = self.next_id();
         let request = question(request_id, &ask);
-        self.asks.insert(request_id, (ask, now));
+        self.asks.insert(request_id, (ask, since));
         request
     }
 
@@ -159,7 +159,7 @@ impl InFlight {
         let mut bytes = 0;
         // Both are nearly sorted by age.
         while let Some(entry) = self.chunks.first_entry() {
-            if now.duration_since(entry.get().since) < age {
+            if now.saturating_duration_since(entry.get().since) < age {
                 break;
             }
             let chunk = entry.remove();
@@ -168,7 +168,7 @@ impl InFlight {
         }
         let mut asks = 0;
         while let Some(entry) = self.asks.first_entry() {
-            if now.duration_since(entry.get().1) < age {
+            if now.saturating_duration_since(entry.get().1) < age {
                 break;
             }
             entry.remove().0.refuse(ClientError::Unknown);
@@ -231,6 +231,11 @@ impl InFlight {
             return Progress::Leave;
         }
         let asked = self.asks.contains_key(&request_id);
+        if kind == ErrorKind::Unknown
+            && let Some(chunk) = self.chunks.get_mut(&request_id)
+        {
+            chunk.ambiguous = true;
+        }
         let error = match kind {
             ErrorKind::TooLarge { bytes_max } => ClientError::TooLarge {
                 bytes: 0,
@@ -306,7 +311,7 @@ impl Chunk {
     }
 
     fn finish(self, slot: Slot) -> Progress {
-        RunWaiter::answer(self.waiters, slot, self.outcomes);
+        RunWaiter::answer(self.waiters, slot, self.outcomes, self.ambiguous);
         Progress::Done { bytes: self.bytes }
     }
 }
@@ -351,139 +356,4 @@ fn session_answer(replies: &Replies) -> Progress {
 }
 
 #[cfg(test)]
-mod tests {
-    use spaxos_wire::answer::AnswersBuilder;
-    use spaxos_wire::chunk::ChunkBuilder;
-    use tokio::sync::oneshot;
-
-    use super::*;
-    use crate::handle::Reply;
-
-    type Answer = oneshot::Receiver<Vec<Result<Reply, ClientError>>>;
-
-    /// A chunk of `requests` requests, from `first_sequence` on.
-    fn run(first_sequence: u64, requests: usize) -> (Run, Answer) {
-        let (to, answer) = oneshot::channel();
-        let mut chunk = ChunkBuilder::session(1, 1, first_sequence);
-        (0..requests).for_each(|_| chunk.push(b"x"));
-        let run = Run {
-            chunk,
-            first_sequence,
-            waiters: vec![RunWaiter::Many { requests, to }],
-            bytes: 10,
-        };
-        (run, answer)
-    }
-
-    fn replies(request_id: u64, first: u32, statuses: &[AnswerStatus]) -> Replies {
-        let mut answers = AnswersBuilder::new();
-        statuses
-            .iter()
-            .for_each(|status| answers.push(*status, b"y"));
-        Replies {
-            request_id,
-            slot: Slot(3),
-            first,
-            answers: answers.finish(),
-        }
-    }
-
-    const OK: AnswerStatus = AnswerStatus::Ok;
-
-    #[test]
-    fn answers_in_several_frames_are_one_answer() {
-        let mut in_flight = InFlight::default();
-        let (run, mut answer) = run(1, 3);
-        let id = in_flight.add(run, Instant::now()).request_id();
-        assert_eq!(
-            in_flight.replies(&replies(id, 0, &[OK, OK])),
-            Progress::Nothing
-        );
-        assert!(answer.try_recv().is_err(), "not all of it");
-        let done = Progress::Done { bytes: 10 };
-        assert_eq!(in_flight.replies(&replies(id, 2, &[OK])), done);
-        assert_eq!(answer.try_recv().expect("answered").len(), 3);
-        assert_eq!(in_flight.replies(&replies(id, 0, &[OK])), Progress::Nothing);
-        assert!(in_flight.is_empty());
-    }
-
-    #[test]
-    fn another_member_is_asked_the_same_and_starts_from_the_beginning() {
-        let mut in_flight = InFlight::default();
-        let (run, mut answer) = run(1, 2);
-        let request = in_flight.add(run, Instant::now());
-        let id = request.request_id();
-        assert_eq!(in_flight.replies(&replies(id, 0, &[OK])), Progress::Nothing);
-        assert_eq!(in_flight.lost(true), 0);
-        assert_eq!(in_flight.again(), [request]);
-        let done = Progress::Done { bytes: 10 };
-        assert_eq!(in_flight.replies(&replies(id, 0, &[OK, OK])), done);
-        assert_eq!(answer.try_recv().expect("answered").len(), 2);
-    }
-
-    #[test]
-    fn without_a_session_what_is_lost_is_unknown() {
-        let mut in_flight = InFlight::default();
-        let (run, mut answer) = run(1, 1);
-        in_flight.add(run, Instant::now());
-        assert_eq!(in_flight.lost(false), 10);
-        let outcome = answer.try_recv().expect("told");
-        assert_eq!(outcome, [Err(ClientError::Unknown)]);
-        assert!(in_flight.again().is_empty(), "never sent twice");
-    }
-
-    #[test]
-    fn a_refusal_is_final_only_without_a_session() {
-        let mut in_flight = InFlight::default();
-        let overloaded = ErrorKind::Overloaded;
-        let (first, _answer) = run(1, 1);
-        let id = in_flight.add(first, Instant::now()).request_id();
-        assert_eq!(in_flight.error(id, overloaded, true), Progress::Retry(id));
-        assert!(in_flight.retry(id).is_some());
-        assert_eq!(
-            in_flight.error(id, ErrorKind::Stopping, true),
-            Progress::Leave
-        );
-        let (second, mut answer) = run(2, 1);
-        let id = in_flight.add(second, Instant::now()).request_id();
-        let done = Progress::Done { bytes: 10 };
-        assert_eq!(in_flight.error(id, overloaded, false), done);
-        let outcome = answer.try_recv().expect("told");
-        assert_eq!(outcome, [Err(ClientError::Overloaded)]);
-    }
-
-    #[test]
-    fn after_another_member_may_have_it_no_refusal_is_certain() {
-        let mut in_flight = InFlight::default();
-        let (run, mut answer) = run(1, 1);
-        let id = in_flight.add(run, Instant::now()).request_id();
-        in_flight.lost(true);
-        let too_large = ErrorKind::TooLarge { bytes_max: 1 };
-        in_flight.error(id, too_large, true);
-        let outcome = answer.try_recv().expect("told");
-        assert_eq!(outcome, [Err(ClientError::Unknown)]);
-    }
-
-    #[test]
-    fn an_unknown_session_is_noticed_and_old_requests_are_given_up() {
-        let mut in_flight = InFlight::default();
-        let (run, mut answer) = run(5, 1);
-        let now = Instant::now();
-        let id = in_flight.add(run, now).request_id();
-        let unknown = [AnswerStatus::UnknownSession];
-        assert_eq!(
-            in_flight.replies(&replies(id, 0, &unknown)),
-            Progress::Expired
-        );
-        assert_eq!(
-            in_flight.oldest(),
-            Some(5),
-            "whoever opens a new session refuses it"
-        );
-        let minute = Duration::from_secs(60);
-        assert_eq!(in_flight.give_up(now, minute), (0, 0));
-        assert_eq!(in_flight.give_up(now + minute, minute), (10, 0));
-        let outcome = answer.try_recv().expect("told");
-        assert_eq!(outcome, [Err(ClientError::Unknown)]);
-    }
-}
+mod tests;

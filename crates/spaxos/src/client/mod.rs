@@ -13,12 +13,14 @@ mod options;
 mod queue;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use spaxos_core::status::Status;
 use spaxos_wire::chunk::REQUEST_HEAD_BYTES;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 pub use crate::client::options::{ClientError, ClientOptions, ConnectError};
 
@@ -46,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) wake: Wake,
     /// Wakes callers that wait for room or for a session.
     pub(crate) room: Notify,
+    /// How long they wait for that.
+    pub(crate) wait_max: Duration,
 }
 
 /// Ends the task when the last client is dropped.
@@ -83,6 +87,7 @@ impl Client {
             queue: Mutex::new(Queue::new(&options)),
             wake: Wake::default(),
             room: Notify::new(),
+            wait_max: options.give_up_after,
         });
         let (ready, connected) = oneshot::channel();
         let driver = Driver::new(Arc::clone(&shared), addresses, options, ready);
@@ -103,7 +108,7 @@ impl Client {
     }
 
     /// Has `command` executed and returns the answer. Waits as long as
-    /// [`ClientOptions::give_up_after`]; dropping the future does not take the command back.
+    /// [`ClientOptions::give_up_after`] for room, and as long again for the answer; dropping the future does not take the command back.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -231,6 +236,7 @@ impl Client {
         &self,
         mut attempt: impl FnMut(&mut Queue) -> Result<bool, NotNow>,
     ) -> Result<(), ClientError> {
+        let mut until = None;
         loop {
             let room = self.shared.room.notified();
             tokio::pin!(room);
@@ -244,9 +250,53 @@ impl Client {
                     }
                     return Ok(());
                 }
-                Err(NotNow::Wait) => room.await,
+                Err(NotNow::Wait) => {
+                    let until = *until.get_or_insert_with(|| Instant::now() + self.shared.wait_max);
+                    let waited = timeout_at(until, room).await;
+                    waited.map_err(|_elapsed| ClientError::NotSent)?;
+                }
                 Err(NotNow::Ended) => return Err(ClientError::Closed),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::queue::SessionState;
+
+    /// A client whose task never gets to anything.
+    fn stuck(options: &ClientOptions) -> Client {
+        let shared = Arc::new(Shared {
+            queue: Mutex::new(Queue::new(options)),
+            wake: Wake::default(),
+            room: Notify::new(),
+            wait_max: options.give_up_after,
+        });
+        let last = Arc::new(Last {
+            shared: Arc::clone(&shared),
+        });
+        Client {
+            shared,
+            _last: last,
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_room_for_ever() {
+        let client = stuck(&ClientOptions {
+            give_up_after: Duration::from_millis(1),
+            reads_max: 1,
+            ..ClientOptions::default()
+        });
+        let opening = SessionState::Opening;
+        assert_eq!(*client.shared.queue.lock().session(), opening);
+        let refused = client.submit(Bytes::new()).await;
+        assert_eq!(refused, Err(ClientError::NotSent), "no session");
+        let (to, _never) = oneshot::channel();
+        client.ask(Ask::Status { to }).await.expect("room for one");
+        let refused = client.status().await;
+        assert_eq!(refused.err(), Some(ClientError::NotSent), "no room");
     }
 }

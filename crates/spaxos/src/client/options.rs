@@ -24,7 +24,8 @@ pub struct ClientOptions {
     pub connect_timeout: Duration,
     /// After this long without any answer another member is tried; doubled up to eight times.
     pub response_timeout: Duration,
-    /// After this long a request is given up: [`ClientError::Unknown`].
+    /// After this long a request is given up: [`ClientError::Unknown`] if a member may have it, and
+    /// [`ClientError::NotSent`] otherwise. The wait for room before it is bounded likewise.
     pub give_up_after: Duration,
     /// The first pause before the next member is tried; doubled each time, up to `retry_max`.
     pub retry_min: Duration,
@@ -88,6 +89,9 @@ pub enum ClientError {
     /// Certainly not executed: there is no leader to forward to.
     #[error("there is no leader")]
     NoLeader,
+    /// Certainly not executed: no member could be asked in time.
+    #[error("no member could be asked in time")]
+    NotSent,
     /// May or may not have been executed, or may be yet.
     #[error("the outcome is unknown")]
     Unknown,

@@ -1,6 +1,7 @@
 //! What callers leave for the client's task: requests joined into chunks, and reads.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use spaxos_core::status::Status;
@@ -27,7 +28,8 @@ pub(crate) struct Queue {
     reads: usize,
     full: VecDeque<Run>,
     open: Option<Run>,
-    asked: Vec<Ask>,
+    /// With when they were asked.
+    asked: Vec<(Ask, Instant)>,
     /// No caller is left.
     closed: bool,
     /// The task has ended.
@@ -63,6 +65,8 @@ pub(crate) struct Run {
     pub(crate) waiters: Vec<RunWaiter>,
     /// What it counts for in the queue.
     pub(crate) bytes: usize,
+    /// When its first request was pushed.
+    pub(crate) since: Instant,
 }
 
 /// Who waits for consecutive requests of a run.
@@ -219,6 +223,7 @@ impl Queue {
             first_sequence: self.next_sequence,
             waiters: Vec::new(),
             bytes: 0,
+            since: Instant::now(),
         }
     }
 
@@ -231,15 +236,27 @@ impl Queue {
             return Err(NotNow::Wait);
         }
         self.reads += 1;
-        self.asked.push(ask());
+        self.asked.push((ask(), Instant::now()));
         Ok(self.asked.len() == 1)
     }
 
     /// Takes out everything that is to be sent.
-    pub(crate) fn take(&mut self) -> (VecDeque<Run>, Vec<Ask>) {
+    pub(crate) fn take(&mut self) -> (VecDeque<Run>, Vec<(Ask, Instant)>) {
         let mut runs = std::mem::take(&mut self.full);
         runs.extend(self.open.take());
         (runs, std::mem::take(&mut self.asked))
+    }
+
+    /// Takes out what was to be sent and is older than `age`: it certainly was not. It counts until
+    /// it is done.
+    pub(crate) fn expire(&mut self, now: Instant, age: Duration) -> (Vec<Run>, Vec<Ask>) {
+        let old = |since: Instant| now.saturating_duration_since(since) >= age;
+        let runs = self.full.partition_point(|run| old(run.since));
+        let mut runs: Vec<Run> = self.full.drain(..runs).collect();
+        runs.extend(self.open.take_if(|run| old(run.since)));
+        let asked = self.asked.partition_point(|(_, since)| old(*since));
+        let asked = self.asked.drain(..asked);
+        (runs, asked.map(|(ask, _)| ask).collect())
     }
 
     /// `bytes` of requests are done; `oldest` is the sequence of the oldest one that was taken and is
@@ -300,9 +317,16 @@ impl RunWaiter {
         }
     }
 
-    /// Tells all of `waiters` how their requests went.
-    pub(crate) fn answer(waiters: Vec<RunWaiter>, slot: Slot, outcomes: Vec<Outcome>) {
-        let mut outcomes = outcomes.into_iter().map(|outcome| reply(slot, outcome));
+    /// Tells all of `waiters` how their requests went. `ambiguous` says that they may have been, or
+    /// may be, executed in another place too.
+    pub(crate) fn answer(
+        waiters: Vec<RunWaiter>,
+        slot: Slot,
+        outcomes: Vec<Outcome>,
+        ambiguous: bool,
+    ) {
+        let outcomes = outcomes.into_iter();
+        let mut outcomes = outcomes.map(|outcome| reply(slot, outcome, ambiguous));
         for waiter in waiters {
             let requests = waiter.requests();
             match waiter {
@@ -331,12 +355,14 @@ impl RunWaiter {
     }
 }
 
-fn reply(slot: Slot, (status, bytes): Outcome) -> Result<Reply, ClientError> {
+fn reply(slot: Slot, (status, bytes): Outcome, ambiguous: bool) -> Result<Reply, ClientError> {
     match status {
         AnswerStatus::Ok => Ok(Reply { slot, bytes }),
         AnswerStatus::UnknownSession => Err(ClientError::SessionExpired),
         // This client raises the floor only over what is answered.
         AnswerStatus::BelowFloor => Err(ClientError::Unknown),
+        // The other place may be one where the window has moved on.
+        AnswerStatus::BeyondWindow if ambiguous => Err(ClientError::Unknown),
         AnswerStatus::BeyondWindow => Err(ClientError::Overloaded),
         AnswerStatus::TooManySessions => Err(ClientError::TooManySessions),
     }
@@ -408,5 +434,23 @@ mod tests {
         assert_eq!(push(&mut queue, 1), Ok(true));
         queue.done(first.bytes, None);
         assert_eq!(queue.floor, 2);
+    }
+
+    #[test]
+    fn what_is_never_sent_expires() {
+        let mut queue = queue();
+        assert_eq!(push(&mut queue, 2), Ok(true));
+        let (to, _receiver) = oneshot::channel();
+        assert_eq!(queue.ask(|| Ask::Status { to }), Ok(true));
+        let (now, minute) = (Instant::now(), Duration::from_secs(60));
+        let (runs, asks) = queue.expire(now, minute);
+        assert!(runs.is_empty() && asks.is_empty(), "not yet");
+        let (runs, asks) = queue.expire(now + minute, minute);
+        assert_eq!((runs.len(), asks.len()), (1, 1));
+        queue.done(runs[0].bytes, None);
+        queue.asked_done(1);
+        assert_eq!((queue.bytes, queue.reads), (0, 0));
+        assert_eq!(queue.floor, 3, "its sequences are not used again");
+        assert_eq!(push(&mut queue, 4), Ok(true), "there is room again");
     }
 }
