@@ -9,7 +9,6 @@ use spaxos_core::types::Slot;
 
 use crate::executor::Executor;
 use crate::inbox::Inbox;
-use crate::intake::Intake;
 use crate::mailbox::Mailbox;
 use crate::pending::Answering;
 use crate::read::ReadRequest;
@@ -30,7 +29,6 @@ pub(crate) struct ApplyThread {
     pub(crate) queue: Arc<Mailbox<Apply>>,
     pub(crate) answering: Answering,
     pub(crate) inbox: Arc<Inbox>,
-    pub(crate) intake: Arc<Intake>,
     pub(crate) applied: Arc<Applied>,
     /// Until so much has been executed the core is not woken to hear of it.
     pub(crate) wake_after: Work,
@@ -85,7 +83,6 @@ impl ApplyThread {
     }
 
     fn read(&mut self, reads: Vec<ReadRequest>, scratch: &mut Vec<u8>) {
-        self.intake.release_reads(reads.len());
         for read in reads {
             read.answer(&self.executor, scratch, &mut self.answering.touched);
         }

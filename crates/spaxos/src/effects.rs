@@ -12,7 +12,6 @@ use spaxos_core::types::{Lsn, ReplicaId};
 use crate::apply_thread::Apply;
 use crate::counters::Cells;
 use crate::error::{Fatal, ReadError, SubmitError};
-use crate::intake::Intake;
 use crate::log_thread::{Group, LogWriter};
 use crate::mailbox::Mailbox;
 use crate::outbox::{Letter, Outbox};
@@ -29,7 +28,6 @@ pub(crate) type LogQuestion = (ReplicaId, LogQuery);
 /// turn of the event loop.
 #[derive(Debug)]
 pub(crate) struct Effector {
-    pub(crate) intake: Arc<Intake>,
     pub(crate) pending: Arc<Pending>,
     pub(crate) lives: Arc<Lives>,
     pub(crate) counters: Arc<Cells>,
@@ -80,7 +78,6 @@ impl Effector {
             }
             Effect::ReadRefused { token } => {
                 let reads = self.reads.take(token).unwrap_or_default();
-                self.intake.release_reads(reads.len());
                 for read in reads {
                     read.refuse(&ReadError::Overloaded);
                 }
@@ -165,6 +162,9 @@ const fn refusal(reason: RejectReason) -> SubmitError {
     }
 }
 
+/// Groups of reads that the core has at most. Further reads wait in the intake, and go as one group.
+const GROUPS_MAX: usize = 1 << 16;
+
 /// Reads on their way through the core: all that arrived between two turns share a token.
 #[derive(Debug, Default)]
 pub(crate) struct ReadGroups {
@@ -178,6 +178,28 @@ impl ReadGroups {
     pub(crate) fn add(&mut self, reads: Vec<ReadRequest>) -> u64 {
         self.groups.push_back(Some(reads));
         self.first + self.groups.len() as u64 - 1
+    }
+
+    /// Whether so many groups wait that the core is to get no more for now: unlike reads, groups do
+    /// not go away when nobody waits for them any more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.groups.len() >= GROUPS_MAX
+    }
+
+    /// Whether the core knows no read.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// Drops the reads that nobody waits for, and with them their permits. Their tokens stay: the
+    /// core still answers them.
+    pub(crate) fn purge(&mut self) {
+        for group in self.groups.iter_mut().flatten() {
+            group.retain(|read| !read.is_abandoned());
+            if group.is_empty() {
+                *group = Vec::new();
+            }
+        }
     }
 
     fn take(&mut self, token: u64) -> Option<Vec<ReadRequest>> {
@@ -201,3 +223,41 @@ impl ReadGroups {
 
 /// The last published status, for handles.
 pub(crate) type Published = Arc<Mutex<spaxos_core::status::Status>>;
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::{Semaphore, oneshot};
+
+    use super::*;
+    use crate::read::Reader;
+
+    #[test]
+    fn reads_that_nobody_waits_for_give_their_permits_back() {
+        let permits = Arc::new(Semaphore::new(3));
+        let read = || {
+            let (sender, answer) = oneshot::channel();
+            let permit = Arc::clone(&permits).try_acquire_owned();
+            let read = ReadRequest {
+                query: None,
+                reader: Reader::One(sender),
+                permit: permit.expect("a permit"),
+            };
+            (read, answer)
+        };
+        let [(first, gone), (second, also_gone), (third, waiting)] = [read(), read(), read()];
+        let mut groups = ReadGroups::default();
+        let lost = groups.add(vec![first]);
+        let mixed = groups.add(vec![second, third]);
+        groups.purge();
+        assert_eq!(permits.available_permits(), 0, "all wait");
+        drop((gone, also_gone));
+        groups.purge();
+        assert_eq!(permits.available_permits(), 2);
+        let left = |reads: Option<Vec<ReadRequest>>| reads.map(|reads| reads.len());
+        assert_eq!(left(groups.take(mixed)), Some(1), "whoever waits is kept");
+        assert_eq!(left(groups.take(lost)), Some(0), "the core may answer it");
+        assert!(groups.is_empty());
+        assert_eq!(permits.available_permits(), 3);
+        drop(waiting);
+    }
+}

@@ -46,12 +46,17 @@ pub(crate) struct Progress {
     /// When the status was last published, and whether it may have changed since.
     published: Time,
     changed: bool,
+    /// When reads that nobody waits for were last dropped.
+    purged: Time,
     /// A graceful stop does not wait beyond this.
     stop_at: Option<Time>,
 }
 
 /// The status is published at most this often while there is work.
 const PUBLISH_NS: u64 = 2_000_000;
+
+/// How often reads that nobody waits for are dropped, while there are reads.
+const PURGE_NS: u64 = 500_000_000;
 
 /// How often a node that stops looks whether all is answered.
 const STOPPING_NS: u64 = 1_000_000;
@@ -129,7 +134,9 @@ impl EventLoop {
 
     fn take_requests(&mut self, now: Time) {
         let mut taken = std::mem::take(&mut self.progress.taken);
-        self.intake.take(&mut taken);
+        self.purge(now);
+        let room_for_reads = !self.effector.reads.is_full();
+        self.intake.take(&mut taken, room_for_reads);
         while let Some(mut joined) = taken.payloads.pop_front() {
             let (payload, waiting) = joined.finish();
             taken.spare = joined;
@@ -149,6 +156,16 @@ impl EventLoop {
             self.step(now, Input::Read { token });
         }
         self.progress.taken = taken;
+    }
+
+    /// Reads that nobody waits for must not keep others out while there is no quorum.
+    fn purge(&mut self, now: Time) {
+        if self.effector.reads.is_empty() || now.since(self.progress.purged) < PURGE_NS {
+            return;
+        }
+        self.progress.purged = now;
+        self.effector.reads.purge();
+        self.intake.purge_reads();
     }
 
     fn step(&mut self, now: Time, input: Input) {
@@ -201,7 +218,9 @@ impl EventLoop {
             let look_again = self.clock.now().plus(STOPPING_NS);
             stop_at.min(look_again)
         });
-        let times = [self.replica.deadline(), stop, publish];
+        let reads = &self.effector.reads;
+        let purge = (!reads.is_empty()).then(|| self.progress.purged.plus(PURGE_NS));
+        let times = [self.replica.deadline(), stop, publish, purge];
         let Some(next) = times.into_iter().flatten().min() else {
             woken.await;
             return;
@@ -221,7 +240,7 @@ impl EventLoop {
     fn finish(mut self) {
         self.intake.close();
         let mut taken = Taken::default();
-        self.intake.take(&mut taken);
+        self.intake.take(&mut taken, true);
         for mut joined in taken.payloads {
             for waiter in joined.finish().1.waiters {
                 waiter.refuse(&SubmitError::Stopped);

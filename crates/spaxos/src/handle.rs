@@ -59,8 +59,8 @@ impl Handle {
         Handle { shared }
     }
 
-    /// Replicates `command`, executes it and returns the answer. Waits as long as it takes; dropping
-    /// the future does not take the command back.
+    /// Replicates `command`, executes it and returns the answer. Waits as long as it takes; whether a
+    /// command is executed whose future is dropped is unknown.
     ///
     /// # Errors
     /// See [`SubmitError`].
@@ -163,10 +163,14 @@ impl Handle {
         query: Option<Bytes>,
         consistency: Consistency,
     ) -> Result<Reply, ReadError> {
-        self.shared.intake.admit_read()?;
+        let permit = self.shared.intake.admit_read(consistency)?;
         let (sender, receiver) = oneshot::channel();
-        let reader = Reader::One(sender);
-        self.shared.read(ReadRequest { query, reader }, consistency);
+        let read = ReadRequest {
+            query,
+            reader: Reader::One(sender),
+            permit,
+        };
+        self.shared.read(read, consistency);
         receiver.await.unwrap_or(Err(ReadError::Stopped))
     }
 
@@ -195,13 +199,12 @@ impl Shared {
         status
     }
 
-    /// Passes on a read that holds a permit.
+    /// Passes on a read that holds a permit for `consistency`.
     pub(crate) fn read(&self, read: ReadRequest, consistency: Consistency) {
         match consistency {
             Consistency::Linearizable => self.intake.push_read(read),
             Consistency::Serializable => {
                 if let Err(Apply::Reads(reads)) = self.apply.push(Apply::Reads(vec![read])) {
-                    self.intake.release_reads(reads.len());
                     for read in reads {
                         read.refuse(&ReadError::Stopped);
                     }

@@ -10,9 +10,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use spaxos_core::config::Limits;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use crate::error::{ReadError, SubmitError};
+use crate::handle::Consistency;
 use crate::joined::Joined;
 use crate::options::{CHUNK_HEAD_BYTES, RuntimeLimits};
 use crate::read::ReadRequest;
@@ -29,8 +30,11 @@ pub(crate) struct Intake {
     wake: Arc<Wake>,
     /// Bytes of requests that may still be taken.
     requests: Semaphore,
-    /// Reads that may still be taken.
-    reads: Semaphore,
+    /// Linearizable reads that may still be taken.
+    reads: Arc<Semaphore>,
+    /// Serializable reads that may still be taken: they wait for nobody, and must not wait for reads
+    /// that do.
+    local_reads: Arc<Semaphore>,
     wait_max: Duration,
     payload_bytes_max: usize,
     /// The longest command, in bytes.
@@ -66,7 +70,8 @@ impl Intake {
             state: Mutex::new(State::default()),
             wake,
             requests: Semaphore::new(limits.intake_bytes_max),
-            reads: Semaphore::new(limits.reads_max),
+            reads: Arc::new(Semaphore::new(limits.reads_max)),
+            local_reads: Arc::new(Semaphore::new(limits.reads_max)),
             wait_max: limits.intake_wait_max,
             payload_bytes_max: core.chunk_bytes_max,
             command_bytes_max: limits.command_bytes_max,
@@ -158,20 +163,19 @@ impl Intake {
     }
 
     /// Takes a permit for one read.
-    pub(crate) fn admit_read(&self) -> Result<(), ReadError> {
-        match self.reads.try_acquire() {
-            Ok(permit) => permit.forget(),
-            Err(tokio::sync::TryAcquireError::Closed) => return Err(ReadError::Stopped),
-            Err(tokio::sync::TryAcquireError::NoPermits) => return Err(ReadError::Overloaded),
-        }
-        Ok(())
-    }
-
-    /// Gives the permits of `reads` reads back.
-    pub(crate) fn release_reads(&self, reads: usize) {
-        if reads > 0 {
-            self.reads.add_permits(reads);
-        }
+    pub(crate) fn admit_read(
+        &self,
+        consistency: Consistency,
+    ) -> Result<OwnedSemaphorePermit, ReadError> {
+        let permits = match consistency {
+            Consistency::Linearizable => &self.reads,
+            Consistency::Serializable => &self.local_reads,
+        };
+        let permit = Arc::clone(permits).try_acquire_owned();
+        permit.map_err(|error| match error {
+            TryAcquireError::Closed => ReadError::Stopped,
+            TryAcquireError::NoPermits => ReadError::Overloaded,
+        })
     }
 
     /// Adds a linearizable read that holds a permit.
@@ -179,7 +183,6 @@ impl Intake {
         let mut state = self.state.lock();
         if state.closed {
             drop(state);
-            self.release_reads(1);
             read.refuse(&ReadError::Stopped);
             return;
         }
@@ -191,18 +194,35 @@ impl Intake {
         }
     }
 
-    /// Takes everything into `taken`, which must be empty.
-    pub(crate) fn take(&self, taken: &mut Taken) {
+    /// Takes everything into `taken`, which must be empty, except reads if there is no room for them.
+    /// Payloads that nobody waits for any more are dropped.
+    pub(crate) fn take(&self, taken: &mut Taken, room_for_reads: bool) {
         assert!(taken.payloads.is_empty() && taken.reads.is_empty() && taken.spare.is_empty());
         let mut state = self.state.lock();
         std::mem::swap(&mut state.full, &mut taken.payloads);
-        std::mem::swap(&mut state.reads, &mut taken.reads);
+        if room_for_reads {
+            std::mem::swap(&mut state.reads, &mut taken.reads);
+        }
         if !state.open.is_empty() {
             let spare = std::mem::take(&mut taken.spare);
             taken
                 .payloads
                 .push_back(std::mem::replace(&mut state.open, spare));
         }
+        drop(state);
+        taken.payloads.retain(|payload| {
+            let abandoned = payload.waiting.is_abandoned();
+            if abandoned {
+                self.release(payload.waiting.permits);
+            }
+            !abandoned
+        });
+    }
+
+    /// Drops the reads that nobody waits for any more, and with them their permits.
+    pub(crate) fn purge_reads(&self) {
+        let mut state = self.state.lock();
+        state.reads.retain(|read| !read.is_abandoned());
     }
 
     /// Takes no more. What has been pushed stays until it is taken.
@@ -210,6 +230,7 @@ impl Intake {
         self.state.lock().closed = true;
         self.requests.close();
         self.reads.close();
+        self.local_reads.close();
     }
 
     /// Whether something waits to be taken.
@@ -225,6 +246,8 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
+    use crate::handle::Consistency::{Linearizable, Serializable};
+    use crate::read::Reader;
 
     fn intake() -> Intake {
         let core = Limits {
@@ -259,7 +282,7 @@ mod tests {
             push(&intake, &[0; 100]),
         ];
         let mut taken = Taken::default();
-        intake.take(&mut taken);
+        intake.take(&mut taken, true);
         let requests = taken
             .payloads
             .iter()
@@ -275,10 +298,49 @@ mod tests {
         assert_eq!(intake.admit(200).await, Err(SubmitError::Overloaded));
         intake.release(900);
         assert_eq!(intake.admit(200).await, Ok(()));
-        assert_eq!(intake.admit_read(), Ok(()));
-        assert_eq!(intake.admit_read(), Err(ReadError::Overloaded));
-        intake.release_reads(1);
-        assert_eq!(intake.admit_read(), Ok(()));
+    }
+
+    #[test]
+    fn reads_count_while_somebody_waits_for_them() {
+        let intake = intake();
+        let refused = |consistency| intake.admit_read(consistency).err();
+        let (sender, answer) = oneshot::channel();
+        intake.push_read(ReadRequest {
+            query: None,
+            reader: Reader::One(sender),
+            permit: intake.admit_read(Linearizable).expect("a permit"),
+        });
+        assert_eq!(refused(Linearizable), Some(ReadError::Overloaded));
+        assert_eq!(refused(Serializable), None, "counted apart");
+        let mut taken = Taken::default();
+        intake.take(&mut taken, false);
+        intake.purge_reads();
+        assert!(!intake.is_empty(), "no room for it, and somebody waits");
+        drop(answer);
+        intake.purge_reads();
+        assert!(intake.is_empty());
+        assert_eq!(refused(Linearizable), None);
+    }
+
+    #[tokio::test]
+    async fn payloads_that_nobody_waits_for_go_no_further() {
+        let intake = intake();
+        intake.admit(1000).await.expect("room");
+        let mut taken = Taken::default();
+        let commands = [Bytes::from_static(b"a"), Bytes::from_static(&[0; 100])];
+        let answers = commands.map(|command| {
+            let (sender, answer) = oneshot::channel();
+            let waiter = Waiter::One(sender);
+            intake.push_plain(command.len(), std::iter::once(&command), waiter, 500);
+            answer
+        });
+        let [gone, mut waiting] = answers;
+        drop(gone);
+        intake.take(&mut taken, true);
+        assert_eq!(taken.payloads.len(), 1);
+        assert_eq!(intake.admit(501).await, Err(SubmitError::Overloaded));
+        assert_eq!(intake.admit(500).await, Ok(()), "one's permits are back");
+        assert!(waiting.try_recv().is_err(), "still waiting");
     }
 
     #[tokio::test]
@@ -289,9 +351,12 @@ mod tests {
         let mut after = push(&intake, b"b");
         assert_eq!(after.try_recv(), Ok(Err(SubmitError::Stopped)));
         assert_eq!(intake.admit(2000).await, Err(SubmitError::Stopped));
-        assert_eq!(intake.admit_read(), Err(ReadError::Stopped));
+        for consistency in [Linearizable, Serializable] {
+            let refused = intake.admit_read(consistency).err();
+            assert_eq!(refused, Some(ReadError::Stopped));
+        }
         let mut taken = Taken::default();
-        intake.take(&mut taken);
+        intake.take(&mut taken, true);
         assert_eq!(taken.payloads.len(), 1);
         assert!(before.try_recv().is_err(), "still waiting");
     }

@@ -168,7 +168,7 @@ pub struct RuntimeLimits {
     pub intake_bytes_max: usize,
     /// How long a request waits for its place among those before it is refused as overload.
     pub intake_wait_max: Duration,
-    /// Reads that wait.
+    /// Reads that somebody waits for: as many linearizable ones, and as many serializable ones.
     pub reads_max: usize,
     /// Bytes waiting to be sent to one peer. Beyond this, batches are dropped (the peer fetches
     /// them), beyond twice this everything.

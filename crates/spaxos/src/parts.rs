@@ -224,7 +224,6 @@ impl Wiring {
 
     fn effector(&self, options: &Options, peers: Vec<Arc<PeerQueue>>, log: LogWriter) -> Effector {
         Effector {
-            intake: Arc::clone(&self.intake),
             pending: Arc::clone(&self.pending),
             lives: Arc::clone(&self.lives),
             counters: Arc::clone(&self.counters),
@@ -269,7 +268,6 @@ impl Wiring {
                 touched: Touched::default(),
             },
             inbox: Arc::clone(&self.inbox),
-            intake: Arc::clone(&self.intake),
             applied: Arc::clone(&self.applied),
             wake_after: Work {
                 slots: options.limits.apply_slots_max / 8,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::error::ReadError;
 use crate::executor::Executor;
@@ -11,13 +11,15 @@ use crate::handle::Reply;
 use crate::native::output::{Asked, Output};
 use crate::waiter::Touched;
 
-/// A read that holds a permit of the intake.
+/// A read that holds a permit of the intake, which comes back whatever becomes of the read.
 #[derive(Debug)]
 pub(crate) struct ReadRequest {
     /// What the state machine is asked; nothing if only the moment matters.
     pub(crate) query: Option<Bytes>,
     /// Who asks.
     pub(crate) reader: Reader,
+    /// What the intake counts it by.
+    pub(crate) permit: OwnedSemaphorePermit,
 }
 
 /// Whoever waits for the answer to a read.
@@ -39,6 +41,8 @@ impl ReadRequest {
     /// is added to `touched`.
     pub(crate) fn answer(self, executor: &Executor, scratch: &mut Vec<u8>, touched: &mut Touched) {
         let slot = executor.executed();
+        // Whoever has the answer may ask again at once.
+        drop(self.permit);
         match self.reader {
             // The caller has gone: no need to look.
             Reader::One(to) if to.is_closed() => {}
@@ -56,8 +60,17 @@ impl ReadRequest {
         scratch.clear();
     }
 
+    /// Whether nobody waits for the answer any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        match &self.reader {
+            Reader::One(to) => to.is_closed(),
+            Reader::Client { to, .. } => to.is_closed(),
+        }
+    }
+
     /// Says that there will be no answer.
     pub(crate) fn refuse(self, error: &ReadError) {
+        drop(self.permit);
         match self.reader {
             Reader::One(to) => drop(to.send(Err(error.clone()))),
             Reader::Client { asked, to } => {

@@ -43,6 +43,16 @@ impl Waiter {
         }
     }
 
+    /// Whether a caller has stopped waiting. A client's requests are carried on: it may have left
+    /// them behind on purpose, and its connection bounds them.
+    fn is_abandoned(&self) -> bool {
+        match self {
+            Waiter::One(to) => to.is_closed(),
+            Waiter::Many { to, .. } => to.is_closed(),
+            Waiter::Client { .. } => false,
+        }
+    }
+
     /// Hands over the answers of its requests, which are `run` of `answers`. Whoever has stopped
     /// waiting is not told. What is then to be written is added to `touched`.
     pub(crate) fn answer(
@@ -122,4 +132,11 @@ pub(crate) struct Waiting {
     pub(crate) requests: u32,
     /// What is given back to the intake once they are answered, in permits.
     pub(crate) permits: usize,
+}
+
+impl Waiting {
+    /// Whether nobody waits any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.waiters.iter().all(Waiter::is_abandoned)
+    }
 }

@@ -119,21 +119,27 @@ impl Connection<'_> {
                 ..
             } => {
                 let shared = &self.server.shared;
-                if let Err(error) = shared.intake.admit_read() {
-                    self.output.refuse_read(asked, &error);
-                    return self.output.wake();
-                }
-                let reader = Reader::Client {
-                    asked,
-                    to: Arc::clone(self.output),
-                };
                 let consistency = if linearizable {
                     Consistency::Linearizable
                 } else {
                     Consistency::Serializable
                 };
-                let query = Some(query);
-                shared.read(ReadRequest { query, reader }, consistency);
+                let permit = match shared.intake.admit_read(consistency) {
+                    Ok(permit) => permit,
+                    Err(error) => {
+                        self.output.refuse_read(asked, &error);
+                        return self.output.wake();
+                    }
+                };
+                let read = ReadRequest {
+                    query: Some(query),
+                    reader: Reader::Client {
+                        asked,
+                        to: Arc::clone(self.output),
+                    },
+                    permit,
+                };
+                shared.read(read, consistency);
             }
             Request::Status { .. } => {
                 let status = self.server.shared.status();

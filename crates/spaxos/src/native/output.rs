@@ -237,6 +237,11 @@ impl Output {
         state.buffer = Vec::new();
     }
 
+    /// Whether answers that still come are dropped.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.lock().failed.is_some()
+    }
+
     /// Nothing more will be asked: what is under way is still answered.
     pub(crate) fn finish(&self) {
         self.state.lock().finished = true;
