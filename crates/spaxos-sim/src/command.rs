@@ -1,25 +1,59 @@
-//! Commands of the simulated clients: unique numbers, some of which start a timer in log time.
+//! Commands of the simulated clients: unique numbers, some of which start a timer in log time, some of
+//! which belong to a session and may be sent again.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use spaxos_core::batch::hash_words;
 
-/// One command. `id` is unique in a run and never submitted twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One command. `id` is unique in a run; only commands of a session are sent more than once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Command {
     pub(crate) id: u64,
+    /// Another number each time that the command is sent.
+    pub(crate) attempt: u64,
     /// Positive: wait for this much log time to pass, as a lease does.
     pub(crate) timer_ns: u64,
+    /// The session, named by the id of the command that opened it; 0 if there is none.
+    pub(crate) session: u64,
+    /// The place in the session; 0 opens it.
+    pub(crate) sequence: u64,
+    /// The client has the answers of everything below this.
+    pub(crate) floor: u64,
 }
 
-/// The encoded length of a command.
-pub(crate) const COMMAND_BYTES: usize = 24;
+impl Command {
+    /// Whether this opens the session that bears its name.
+    pub(crate) fn opens(&self) -> bool {
+        self.session != 0 && self.sequence == 0
+    }
+
+    /// Whether the session, and not the client, sees to it that this is executed once.
+    pub(crate) fn may_repeat(&self) -> bool {
+        self.session != 0 && self.sequence != 0
+    }
+
+    fn words(&self) -> [u64; 6] {
+        [
+            self.id,
+            self.attempt,
+            self.timer_ns,
+            self.session,
+            self.sequence,
+            self.floor,
+        ]
+    }
+}
+
+/// The encoded length of a command: its words and their hash.
+pub(crate) const COMMAND_BYTES: usize = 56;
 
 pub(crate) fn encode(commands: &[Command]) -> Bytes {
     let mut payload = BytesMut::with_capacity(commands.len() * COMMAND_BYTES);
     for command in commands {
-        payload.put_u64_le(command.id);
-        payload.put_u64_le(command.timer_ns);
-        payload.put_u64_le(hash_words(&[command.id, command.timer_ns]));
+        let words = command.words();
+        for word in words {
+            payload.put_u64_le(word);
+        }
+        payload.put_u64_le(hash_words(&words));
     }
     payload.freeze()
 }
@@ -40,8 +74,11 @@ fn decode_one(piece: &[u8]) -> Option<Command> {
     };
     let command = Command {
         id: word(0)?,
-        timer_ns: word(1)?,
+        attempt: word(1)?,
+        timer_ns: word(2)?,
+        session: word(3)?,
+        sequence: word(4)?,
+        floor: word(5)?,
     };
-    let checks = word(2)? == hash_words(&[command.id, command.timer_ns]);
-    checks.then_some(command)
+    (word(6)? == hash_words(&command.words())).then_some(command)
 }

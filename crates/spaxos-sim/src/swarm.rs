@@ -3,6 +3,7 @@
 
 use spaxos_core::batch::BATCH_HEAD_BYTES;
 use spaxos_core::config::{Config, Dissemination, Limits, Modes, Propose, Timing, Votes};
+use spaxos_core::sessions::SessionLimits;
 use spaxos_core::types::ReplicaId;
 
 use crate::command::COMMAND_BYTES;
@@ -26,6 +27,7 @@ pub(crate) struct Swarm {
     pub(crate) disk: DiskShape,
     pub(crate) process: ProcessShape,
     pub(crate) clients: ClientShape,
+    pub(crate) sessions: SessionLimits,
     pub(crate) faults: FaultShape,
     /// How long the safety phase takes, in virtual time.
     pub(crate) safety_ns: u64,
@@ -68,6 +70,9 @@ pub(crate) struct ClientShape {
     /// How many commands start a timer.
     pub(crate) timer_ppm: u32,
     pub(crate) timer_ns: Span,
+    /// How many requests go through a session, and how many of those are sent again.
+    pub(crate) session_ppm: u32,
+    pub(crate) retry_ppm: u32,
     /// How many answers each client needs in the liveness phase.
     pub(crate) final_requests: u64,
 }
@@ -112,6 +117,11 @@ impl Swarm {
             },
             process: draw_process(random, election_ns),
             clients: draw_clients(random, election_ns),
+            sessions: SessionLimits {
+                sessions_max: random.pick(&[2, 5, 1000]),
+                idle_ns_max: random.within(Span::new(election_ns, 10 * election_ns)),
+                ..SessionLimits::default()
+            },
             faults: draw_faults(random, election_ns, options),
             safety_ns: election_ns * random.within(Span::new(10, 40)),
         }
@@ -270,6 +280,8 @@ fn draw_clients(random: &mut Random, election_ns: u64) -> ClientShape {
         final_loss_ppm: random.pick(&[0, 0, 20_000]),
         timer_ppm: random.pick(&[0, 0, 50_000]),
         timer_ns: Span::new(MS, 2 * election_ns),
+        session_ppm: random.pick(&[0, 0, 500_000, 1_000_000]),
+        retry_ppm: random.pick(&[100_000, 500_000]),
         final_requests: random.within(Span::new(1, 10)),
     }
 }

@@ -27,7 +27,8 @@ impl ExactlyOnce {
     }
 
     pub(crate) fn on_reject(&mut self, commands: &[Command]) -> Checked {
-        for command in commands {
+        // Another attempt of a session's command may have been taken.
+        for command in commands.iter().filter(|command| !command.may_repeat()) {
             self.rejected.insert(command.id);
             ensure(!self.executed.contains_key(&command.id), NAME, || {
                 format!("command {} is rejected after it was executed", command.id)
@@ -42,41 +43,40 @@ impl ExactlyOnce {
             let commands = command::decode(&batch.payload)
                 .ok_or_else(|| Violation::new(NAME, "a batch holds what no client sent"))?;
             for command in commands {
-                self.execute(command.id, execution.slot)?;
+                self.execute(&command, execution.slot)?;
             }
         }
         Ok(())
     }
 
-    fn execute(&mut self, id: u64, slot: Slot) -> Checked {
+    fn execute(&mut self, command: &Command, slot: Slot) -> Checked {
+        let id = command.id;
         ensure(self.submitted.contains(&id), NAME, || {
             format!("command {id} is executed, nobody sent it")
         })?;
         ensure(!self.rejected.contains(&id), NAME, || {
             format!("command {id} is executed after it was rejected")
         })?;
-        let before = self.executed.insert(id, slot);
-        ensure(before.is_none(), NAME, || {
+        let before = self.executed.get(&id).copied();
+        self.executed.entry(id).or_insert(slot);
+        ensure(before.is_none() || command.may_repeat(), NAME, || {
             format!("command {id} is executed in slots {before:?} and {slot}")
         })
     }
 
-    /// A client has its answer.
-    pub(crate) fn on_acknowledge(&mut self, commands: &[Command], slot: Slot) -> Checked {
-        for command in commands {
-            let executed = self.executed.get(&command.id);
-            ensure(executed == Some(&slot), NAME, || {
-                format!(
-                    "command {} is answered for slot {slot}, executed in {executed:?}",
-                    command.id
-                )
-            })?;
-            let before = self.acknowledged.insert(command.id, slot);
-            ensure(before.is_none(), NAME, || {
-                format!("command {} is answered twice", command.id)
-            })?;
-        }
-        Ok(())
+    /// A client has its answer: executed in `slot`.
+    pub(crate) fn on_acknowledge(&mut self, command: &Command, slot: Slot) -> Checked {
+        let executed = self.executed.get(&command.id);
+        ensure(executed.is_some_and(|first| *first <= slot), NAME, || {
+            format!(
+                "command {} is answered for slot {slot}, executed in {executed:?}",
+                command.id
+            )
+        })?;
+        let before = self.acknowledged.insert(command.id, slot);
+        ensure(before.is_none() || command.may_repeat(), NAME, || {
+            format!("command {} is answered twice", command.id)
+        })
     }
 
     /// All acknowledged commands with their slots.

@@ -6,10 +6,12 @@ use spaxos_core::config::Config;
 use spaxos_core::effect::Execution;
 use spaxos_core::message::{Body, Message};
 use spaxos_core::record::Record;
+use spaxos_core::sessions::SessionLimits;
 use spaxos_core::status::Status;
 use spaxos_core::types::{Incarnation, ReplicaId, Slot};
 
 use crate::command::Command;
+use crate::machine::Outcome;
 use crate::violation::{Checked, ensure};
 
 mod agreement;
@@ -22,6 +24,7 @@ mod order;
 mod output;
 pub(crate) mod progress;
 mod reads;
+mod sessions;
 mod shadow;
 #[cfg(test)]
 mod tests;
@@ -40,6 +43,7 @@ pub(crate) struct Checkers {
     integrity: integrity::Integrity,
     order: order::Order,
     exactly_once: exactly_once::ExactlyOnce,
+    sessions: sessions::Sessions,
     monotonic: monotonic::Monotonic,
     output: output::Output,
     reads: reads::Reads,
@@ -51,7 +55,7 @@ pub(crate) struct Checkers {
 }
 
 impl Checkers {
-    pub(crate) fn new(config: &Config) -> Checkers {
+    pub(crate) fn new(config: &Config, sessions: SessionLimits) -> Checkers {
         let replicas = config.members.len();
         Checkers {
             members: config.members.clone(),
@@ -62,6 +66,7 @@ impl Checkers {
             integrity: integrity::Integrity::default(),
             order: order::Order::new(replicas),
             exactly_once: exactly_once::ExactlyOnce::default(),
+            sessions: sessions::Sessions::new(sessions),
             monotonic: monotonic::Monotonic::new(replicas),
             output: output::Output::new(replicas),
             reads: reads::Reads::default(),
@@ -229,6 +234,7 @@ impl Checkers {
         let first = self.order.on_execute(replica, execution, &self.agreement)?;
         if first {
             self.exactly_once.on_first_execution(execution)?;
+            self.sessions.on_first_execution(execution)?;
         }
         Ok(())
     }
@@ -236,6 +242,19 @@ impl Checkers {
     /// That many executions wait for a replica's state machine.
     pub(crate) fn on_handed_out(&self, slots: usize, bytes: u64) -> Checked {
         self.bounds.on_execute(slots, bytes)
+    }
+
+    /// A state machine has executed a slot, and its commands came to this.
+    pub(crate) fn on_outcomes(
+        &self,
+        replica: usize,
+        slot: Slot,
+        outcomes: &[Vec<Outcome>],
+    ) -> Checked {
+        if self.expelled[replica] {
+            return Ok(());
+        }
+        self.sessions.on_outcomes(slot, outcomes)
     }
 
     pub(crate) fn on_submit(&mut self, commands: &[Command]) {
@@ -246,10 +265,15 @@ impl Checkers {
         self.exactly_once.on_reject(commands)
     }
 
-    /// A client has the answer of its commands, which were executed in `slot`.
-    pub(crate) fn on_acknowledge(&mut self, commands: &[Command], slot: Slot) -> Checked {
-        self.reads.on_acknowledge(slot);
-        self.exactly_once.on_acknowledge(commands, slot)
+    /// A client has the answer of a command, executed in `slot`, from a state after `applied`.
+    pub(crate) fn on_acknowledge(
+        &mut self,
+        command: &Command,
+        slot: Slot,
+        applied: Slot,
+    ) -> Checked {
+        self.reads.on_acknowledge(applied);
+        self.exactly_once.on_acknowledge(command, slot)
     }
 
     /// What a read that begins now must see.

@@ -9,6 +9,7 @@ use spaxos_core::cut::{Cut, CutEntry, Order, Value};
 use spaxos_core::effect::Execution;
 use spaxos_core::message::{Body, Header, Message, Promise};
 use spaxos_core::record::{Life, Record};
+use spaxos_core::sessions::SessionLimits;
 use spaxos_core::types::{Ballot, Incarnation, LogTime, Position, ReplicaId, Slot};
 
 use super::Checkers;
@@ -27,7 +28,7 @@ fn checkers() -> Checkers {
         timing: Timing::default(),
         limits: Limits::default(),
     };
-    let mut checkers = Checkers::new(&config);
+    let mut checkers = Checkers::new(&config, SessionLimits::default());
     for replica in 0..3 {
         let life = Life {
             incarnation: Incarnation(1),
@@ -55,7 +56,7 @@ fn ballot(round: u64) -> Ballot {
 fn batch(sequence: u64, before: u64, commands: &[u64]) -> Arc<Batch> {
     let command = |id: &u64| Command {
         id: *id,
-        timer_ns: 0,
+        ..Command::default()
     };
     let commands: Vec<Command> = commands.iter().map(command).collect();
     let payload: Bytes = command::encode(&commands);
@@ -241,16 +242,22 @@ fn an_execution_that_differs_is_seen() {
 #[test]
 fn an_answer_without_execution_is_seen() {
     let mut checkers = checkers();
-    let command = Command { id: 1, timer_ns: 0 };
+    let command = Command {
+        id: 1,
+        ..Command::default()
+    };
     checkers.on_submit(&[command]);
-    let early = checkers.on_acknowledge(&[command], Slot(1));
+    let early = checkers.on_acknowledge(&command, Slot(1), Slot(1));
     assert_eq!(seen(early), "exactly once");
 }
 
 #[test]
 fn a_rejected_command_that_is_executed_is_seen() {
     let mut checkers = checkers();
-    let command = Command { id: 1, timer_ns: 0 };
+    let command = Command {
+        id: 1,
+        ..Command::default()
+    };
     let batch = batch(1, 0, &[1]);
     checkers.on_submit(&[command]);
     checkers.on_reject(&[command]).expect("not executed yet");

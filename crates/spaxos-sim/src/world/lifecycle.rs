@@ -27,11 +27,13 @@ impl World {
         let config = self.swarm.config(process.id);
         self.checkers.on_boot(replica);
         let mut recovery = Recovery::new(&config);
-        let mut machine = Machine::default();
+        let mut machine = Machine::new(self.swarm.sessions);
         for record in process.log.records().to_vec() {
             for execution in recovery.replay(record) {
                 self.checkers.on_execute(replica, &execution)?;
-                machine.apply(&execution)?;
+                let outcomes = machine.apply(&execution)?;
+                self.checkers
+                    .on_outcomes(replica, execution.slot, &outcomes)?;
             }
         }
         let life = Life {

@@ -2,7 +2,7 @@
 //! of events in virtual time.
 //!
 //! Read `stepping` for what happens around one step of a replica, `lifecycle` for how processes start
-//! and die, `serving` for what clients see, `trouble` for faults, `damage` for those that are only
+//! and die, `serving` and `answering` for what clients see, `trouble` for faults, `damage` for those that are only
 //! noticed, `healing` for the liveness phase.
 
 use spaxos_core::types::ReplicaId;
@@ -20,6 +20,7 @@ use crate::swarm::{MS, Swarm};
 use crate::trace::Trace;
 use crate::violation::{Checked, ensure};
 
+mod answering;
 mod damage;
 mod healing;
 mod lifecycle;
@@ -79,7 +80,7 @@ impl World {
         World {
             now_ns: 0,
             queue: EventQueue::default(),
-            checkers: Checkers::new(&config),
+            checkers: Checkers::new(&config, swarm.sessions),
             figures: Figures::default(),
             trace: Trace::new(options.trace),
             chance: Chance {

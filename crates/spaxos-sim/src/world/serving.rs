@@ -1,12 +1,10 @@
-//! What clients see: requests taken, rejected, executed and answered.
+//! What clients see first: requests taken and rejected, reads answered.
 
-use spaxos_core::batch::{Batch, Chunk};
-use spaxos_core::config::Dissemination;
+use spaxos_core::batch::Chunk;
 use spaxos_core::effect::{Execution, Input, RejectReason};
-use spaxos_core::types::Slot;
 
 use super::World;
-use crate::command::{self, COMMAND_BYTES, Command};
+use crate::command::{self, COMMAND_BYTES};
 use crate::event::{Event, Wake};
 use crate::process::{Read, Write};
 use crate::violation::{Checked, Violation, ensure};
@@ -76,7 +74,7 @@ impl World {
             count = (self.swarm.limits.batch_bytes_max / COMMAND_BYTES) as u64 + 1;
         }
         let ticket = self.clients.ticket();
-        let commands = self.clients.commands(count);
+        let commands = self.clients.next_commands(client, count);
         self.checkers.on_submit(&commands);
         let chunk = Chunk {
             ticket,
@@ -175,10 +173,13 @@ impl World {
         let applied: Vec<Execution> = running.executions.drain(..count.min(waiting)).collect();
         let more = !running.executions.is_empty();
         for execution in &applied {
-            if let Some(running) = self.processes[replica].running_mut() {
-                running.machine.apply(execution)?;
-            }
-            self.answer_writes(replica, execution)?;
+            let Some(running) = self.processes[replica].running_mut() else {
+                return Ok(());
+            };
+            let outcomes = running.machine.apply(execution)?;
+            self.checkers
+                .on_outcomes(replica, execution.slot, &outcomes)?;
+            self.answer_writes(replica, execution, &outcomes)?;
         }
         self.answer_reads(replica)?;
         if more {
@@ -193,85 +194,4 @@ impl World {
         };
         self.step(replica, input)
     }
-
-    /// Answers the requests of this process that a slot executed.
-    fn answer_writes(&mut self, replica: usize, execution: &Execution) -> Checked {
-        for batch in &execution.batches {
-            for (ticket, commands) in self.own_requests(replica, batch)? {
-                self.answer(replica, ticket, &commands, execution.slot)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The requests in a batch that this process has to answer, with their tickets.
-    fn own_requests(&self, replica: usize, batch: &Batch) -> Checked<Vec<(u64, Vec<Command>)>> {
-        let process = &self.processes[replica];
-        let Some(running) = process.running() else {
-            return Ok(Vec::new());
-        };
-        let life = running.incarnation();
-        let mut own = Vec::new();
-        if !batch.origins.is_empty() {
-            let mut rest = &batch.payload[..];
-            for origin in &batch.origins {
-                let (part, behind) = rest
-                    .split_at_checked(origin.bytes as usize)
-                    .ok_or_else(|| Violation::new(NAME, "origins do not fit their batch"))?;
-                rest = behind;
-                if origin.replica == process.id && origin.incarnation == life {
-                    own.push((origin.ticket, decoded(part)?));
-                }
-            }
-            ensure(rest.is_empty(), NAME, || "a part has no origin".to_owned())?;
-            own.retain(|(ticket, _)| running.requests.writes.contains_key(ticket));
-            return Ok(own);
-        }
-        let mine = batch.lane == process.id && batch.position.incarnation == life;
-        if !mine || self.checkers.expects_forks() {
-            return Ok(own);
-        }
-        let mut rest = decoded(&batch.payload)?;
-        for (ticket, write) in &running.requests.writes {
-            if rest.is_empty() {
-                break;
-            }
-            if rest.starts_with(&write.commands) {
-                let behind = rest.split_off(write.commands.len());
-                own.push((*ticket, std::mem::replace(&mut rest, behind)));
-            } else {
-                let forwards = self.swarm.modes.dissemination == Dissemination::Leader;
-                ensure(forwards, NAME, || {
-                    format!("batch {} passes over request {ticket}", batch.position)
-                })?;
-            }
-        }
-        ensure(rest.is_empty(), NAME, || {
-            format!("batch {} holds what nobody waits for", batch.position)
-        })?;
-        Ok(own)
-    }
-
-    fn answer(&mut self, replica: usize, ticket: u64, commands: &[Command], slot: Slot) -> Checked {
-        let running = self.processes[replica].running_mut();
-        let write = running.and_then(|running| running.requests.writes.remove(&ticket));
-        let Some(write) = write else {
-            return Ok(());
-        };
-        ensure(write.commands == commands, NAME, || {
-            format!("ticket {ticket} comes back with other commands")
-        })?;
-        self.figures.add("command answered", commands.len() as u64);
-        self.trace
-            .event(self.now_ns, replica, &[15, ticket, slot.0], || {
-                format!("answer {ticket} from slot {slot}")
-            });
-        self.clients.on_answer(write.client);
-        self.checkers.on_acknowledge(commands, slot)
-    }
-}
-
-fn decoded(payload: &[u8]) -> Checked<Vec<Command>> {
-    command::decode(payload)
-        .ok_or_else(|| Violation::new(NAME, "a batch holds what no client sent"))
 }
