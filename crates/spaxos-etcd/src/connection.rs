@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use crate::authority::Mender;
 use crate::body::AnswerBody;
 use crate::endpoint::Endpoint;
 use crate::limits::Limits;
@@ -59,6 +60,7 @@ pub(crate) async fn serve(
         endpoint: Arc::clone(&endpoint),
         heard: 0,
         spoke: Arc::clone(&spoke),
+        mender: Some(Mender::new()),
     });
     let header_timeout = endpoint.info.limits.header_timeout;
     let service = service_fn(move |request| {
@@ -106,7 +108,7 @@ async fn respond(endpoint: &Arc<Endpoint>, request: Request<Incoming>) -> Respon
     plain::answer(endpoint, &head.method, path, query).await
 }
 
-/// A connection whose bytes are counted.
+/// A connection whose bytes are counted, and whose first ones are mended.
 struct CountedStream {
     stream: TcpStream,
     endpoint: Arc<Endpoint>,
@@ -114,6 +116,8 @@ struct CountedStream {
     heard: usize,
     /// Whether the client has said enough to tell which protocol it speaks.
     spoke: Arc<AtomicBool>,
+    /// There as long as it is needed: usually until the first request.
+    mender: Option<Mender>,
 }
 
 /// The longest sign by which protocols are told apart, in bytes: HTTP/2's first words.
@@ -151,9 +155,27 @@ impl AsyncRead for CountedStream {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = into.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, into))?;
-        self.hear(&into.filled()[before..]);
-        Poll::Ready(Ok(()))
+        if into.remaining() == 0 {
+            // Nothing read would look like the end.
+            return Poll::Ready(Ok(()));
+        }
+        loop {
+            if self.mender.as_ref().is_some_and(Mender::is_done) {
+                self.mender = None;
+            }
+            if let Some(mender) = self.mender.as_mut().filter(|mender| mender.is_ready()) {
+                mender.give(into);
+                return Poll::Ready(Ok(()));
+            }
+            ready!(Pin::new(&mut self.stream).poll_read(context, into))?;
+            let arrived = &into.filled()[before..];
+            self.hear(arrived);
+            let Some(mender) = &mut self.mender else {
+                return Poll::Ready(Ok(()));
+            };
+            mender.take(arrived);
+            into.set_filled(before);
+        }
     }
 }
 

@@ -8,10 +8,11 @@
 //! It never decides what a request means (the store does), never keeps state that outlives a
 //! request, and never logs a key or a value. No other crate knows protobuf.
 //!
-//! Reading order: `server.rs` takes connections, `connection.rs` tells gRPC from HTTP, `unary.rs`
-//! walks through one gRPC call, `kv.rs` serves the KV service, `translate.rs` moves between etcd's
-//! messages and the store's types, `endpoint.rs` meets the cluster. `fault.rs` is the table of all
-//! errors; `http.rs` serves `/health`, `/version`, `/metrics` and the status.
+//! Reading order: `server.rs` takes connections, `connection.rs` tells gRPC from HTTP,
+//! `authority.rs` mends what some clients call the endpoint, `unary.rs` walks through one gRPC call,
+//! `kv.rs` serves the KV service, `translate.rs` moves between etcd's messages and the store's
+//! types, `endpoint.rs` meets the cluster. `fault.rs` is the table of all errors; `http.rs` serves
+//! `/health`, `/version`, `/metrics` and the status.
 //!
 //! ```no_run
 //! # async fn run(options: spaxos::Options) -> Result<(), Box<dyn std::error::Error>> {
@@ -33,6 +34,7 @@
 //! # }
 //! ```
 
+mod authority;
 mod body;
 mod budget;
 mod call;

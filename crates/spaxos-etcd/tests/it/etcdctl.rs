@@ -4,9 +4,14 @@ use std::process::Command;
 
 use crate::harness::Endpoint;
 
-/// What `etcdctl` prints, or `None` where there is none. It is waited for on another thread.
+/// What `etcdctl` prints, or `None` where there is none.
 async fn etcdctl(endpoint: &Endpoint, arguments: &[&str], input: &str) -> Option<(bool, String)> {
-    let endpoints = format!("--endpoints={}", endpoint.address);
+    etcdctl_at(&endpoint.address.to_string(), arguments, input).await
+}
+
+/// As [`etcdctl`], with endpoints as they are typed. It is waited for on another thread.
+async fn etcdctl_at(endpoints: &str, arguments: &[&str], input: &str) -> Option<(bool, String)> {
+    let endpoints = format!("--endpoints={endpoints}");
     let mut command = Command::new("etcdctl");
     command
         .env("ETCDCTL_API", "3")
@@ -102,6 +107,31 @@ async fn etcdctl_shows_the_endpoint() {
         assert!(
             succeeded && said.contains(expected),
             "{arguments:?}: {said}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn etcdctl_takes_urls() {
+    let (Some(one), Some(other)) = (endpoint().await, endpoint().await) else {
+        return;
+    };
+    let url = format!("http://{}", one.address);
+    let both = format!("{url},http://{}", other.address);
+    let steps: [(&str, &[&str], &str); 7] = [
+        (&url, &["put", "k", "v"], "OK\n"),
+        (&url, &["get", "k"], "k\nv\n"),
+        (&url, &["endpoint", "status"], &url),
+        (&url, &["endpoint", "health"], "is healthy"),
+        (&url, &["member", "list"], "a1, started, a,"),
+        (&both, &["endpoint", "status"], &other.address.to_string()),
+        (&both, &["put", "k", "v"], "OK\n"),
+    ];
+    for (endpoints, arguments, expected) in steps {
+        let (succeeded, said) = etcdctl_at(endpoints, arguments, "").await.expect("it runs");
+        assert!(
+            succeeded && said.contains(expected),
+            "{endpoints} {arguments:?}: {said}"
         );
     }
 }
