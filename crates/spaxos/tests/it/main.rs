@@ -4,4 +4,5 @@ mod bad_input;
 mod clients;
 mod cluster;
 mod frames;
+mod replaced;
 mod replication;
