@@ -16,9 +16,9 @@ impl Replica {
     pub fn write_state(&self, text: &mut String) {
         let Replica {
             config: _,
-            lives: _,
-            greeted: _,
-            replaced: _,
+            lives,
+            greeted,
+            replaced,
             id: _,
             members: _,
             peers: _,
@@ -48,8 +48,11 @@ impl Replica {
             reads,
         } = self;
         let may_ask = ask_slots_after <= now;
-        let parts: [(&str, &dyn Debug); 20] = [
+        let parts: [(&str, &dyn Debug); 23] = [
             ("life", life),
+            ("lives", lives),
+            ("greeted", greeted),
+            ("replaced", replaced),
             ("known_lives", known_lives),
             ("halted", halted),
             ("disk", disk),
