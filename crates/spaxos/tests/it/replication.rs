@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use spaxos::Consistency::{Linearizable, Serializable};
-use spaxos::{Dissemination, Durability, Options, Propose, SubmitError, Votes};
+use spaxos::{Dissemination, Durability, Options, Propose, ReadError, SubmitError, Votes};
 
 use crate::cluster::{Cluster, command};
 
@@ -161,6 +161,36 @@ async fn every_mode_executes_the_same() {
         let journal = read.expect("answered").bytes;
         assert_eq!(journal.split(|byte| *byte == b' ').count(), 30);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_that_were_given_up_do_not_keep_others_out() {
+    let mut cluster = Cluster::start_with(3, two_reads).await;
+    let handle = cluster.handle(0);
+    handle.submit(command("c")).await.expect("executed");
+    cluster.kill(1).await;
+    cluster.kill(2).await;
+    let mut waited = 0;
+    while waited < 6 {
+        let read = handle.read(Bytes::new(), Linearizable);
+        match tokio::time::timeout(Duration::from_millis(20), read).await {
+            // Those before it are still counted.
+            Ok(refused) => assert_eq!(refused, Err(ReadError::Overloaded)),
+            Err(_given_up) => waited += 1,
+        }
+        let read = handle.read(Bytes::new(), Serializable).await;
+        assert_eq!(read.expect("answered").bytes, b"c"[..]);
+    }
+    cluster.restart(1).await;
+    let read = || handle.read(Bytes::new(), Linearizable);
+    while let Err(error) = read().await {
+        assert_eq!(error, ReadError::Overloaded);
+        tokio::task::yield_now().await;
+    }
+}
+
+fn two_reads(options: &mut Options) {
+    options.runtime.reads_max = 2;
 }
 
 fn in_memory(options: &mut Options) {
