@@ -7,7 +7,7 @@ use crate::types::{Ballot, Incarnation, LaneMap, ReplicaId, Sequence, Slot, Time
 
 #[derive(Clone, Copy, Debug)]
 struct Follower {
-    /// When it was last heard in this ballot.
+    /// When it last heard this leader, as far as its answers tell.
     heard: Time,
     /// Its vote at the last heartbeat: if it has not moved since, slots are sent again.
     vote_at_beat: Option<Slot>,
@@ -55,10 +55,10 @@ impl Leading {
         }
     }
 
-    /// A peer was heard.
-    pub(crate) fn on_heard(&mut self, peer: ReplicaId, now: Time) {
+    /// A peer heard this leader at `since` or later, and said so.
+    pub(crate) fn on_heard(&mut self, peer: ReplicaId, since: Time) {
         if let Some(follower) = self.followers.get_mut(peer) {
-            follower.heard = now;
+            follower.heard = follower.heard.max(since);
         }
     }
 

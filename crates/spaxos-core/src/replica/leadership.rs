@@ -381,6 +381,14 @@ impl Replica {
         self.send_one(to, body, Lsn(0));
     }
 
+    /// `peer` has heard this leader say something at `since` or later. That a peer is heard proves
+    /// nothing: it may not hear the leader.
+    pub(super) fn heard_by(&mut self, peer: ReplicaId, since: Time) {
+        if let Some(leading) = self.election.leading_mut() {
+            leading.on_heard(peer, since);
+        }
+    }
+
     pub(super) fn on_heartbeat(&mut self, from: ReplicaId, ballot: Ballot, sent: Time) {
         if !self.hear_leader(from, ballot) {
             return;

@@ -34,9 +34,6 @@ impl Replica {
         let decided = self.log.decided();
         self.fetcher
             .on_decided(from, header.decided, decided, self.now);
-        if let Some(leading) = self.election.leading_mut() {
-            leading.on_heard(from, self.now);
-        }
     }
 
     /// `view` is the ballot whose log the sender follows.
@@ -46,6 +43,7 @@ impl Replica {
             Body::Acks { echo } => {
                 if echo.0 > 0 && echo <= self.now {
                     self.fetcher.on_round_trip(self.now.since(echo));
+                    self.heard_by(from, echo);
                 }
             }
             Body::Heartbeat { ballot, sent } => self.on_heartbeat(from, ballot, sent),

@@ -311,6 +311,9 @@ impl Replica {
     pub(super) fn on_accepted(&mut self, from: ReplicaId, ballot: Ballot, slot: Slot) {
         if self.members.contains(&ballot.replica) && self.round_is_sane(ballot.round) {
             self.tally.record(from, ballot, slot);
+            if self.election.own_ballot() == Some(ballot) {
+                self.heard_by(from, self.now);
+            }
         } else {
             self.dropped += 1;
         }
