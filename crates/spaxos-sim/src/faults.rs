@@ -39,13 +39,19 @@ pub(crate) enum Fault {
     },
 }
 
-/// Draws the next fault; `None` if there is none for so few replicas.
-pub(crate) fn draw(random: &mut Random, shape: &FaultShape, replicas: usize) -> Option<Fault> {
+/// Draws the next fault, often one that hits the leader; `None` if there is none to draw.
+pub(crate) fn draw(
+    random: &mut Random,
+    shape: &FaultShape,
+    replicas: usize,
+    leader: Option<usize>,
+) -> Option<Fault> {
     if shape.kinds.is_empty() {
         return None;
     }
     let kind = random.pick(&shape.kinds);
-    let replica = random.index(replicas);
+    let anyone = random.index(replicas);
+    let replica = leader.filter(|_| random.coin()).unwrap_or(anyone);
     let for_ns = random.skewed(shape.trouble_ns);
     let fault = match kind {
         FaultKind::Crash => Fault::Crash {
@@ -67,7 +73,7 @@ pub(crate) fn draw(random: &mut Random, shape: &FaultShape, replicas: usize) -> 
             for_ns,
         },
         FaultKind::Isolate | FaultKind::Split | FaultKind::OneWay | FaultKind::Partial => {
-            let cut = draw_cut(random, kind, replicas);
+            let cut = draw_cut(random, kind, replicas, replica);
             let kind = if random.coin() {
                 CutKind::Drop
             } else {
@@ -91,14 +97,16 @@ pub(crate) fn draw(random: &mut Random, shape: &FaultShape, replicas: usize) -> 
     Some(fault)
 }
 
-/// The links that a partition cuts.
-fn draw_cut(random: &mut Random, kind: FaultKind, replicas: usize) -> Vec<(usize, usize)> {
+/// The links that a partition cuts; `alone` is who is cut off where one is.
+fn draw_cut(
+    random: &mut Random,
+    kind: FaultKind,
+    replicas: usize,
+    alone: usize,
+) -> Vec<(usize, usize)> {
     let sides: Vec<bool> = match kind {
         FaultKind::Split => (0..replicas).map(|_| random.coin()).collect(),
-        _ => {
-            let alone = random.index(replicas);
-            (0..replicas).map(|at| at == alone).collect()
-        }
+        _ => (0..replicas).map(|at| at == alone).collect(),
     };
     // One way: one side is not heard by the other.
     let direction = random.coin();

@@ -116,6 +116,21 @@ impl FaultKind {
     pub(crate) const SCHEDULED: &'static [FaultKind] = FaultKind::ALL.split_at(3).1;
 }
 
+/// Rare branches of the protocol. Enough seeds reach every one of them; [`Report::figures`] counts how
+/// often each was.
+pub const BRANCHES: &[&str] = &[
+    "branch: a log with open slots is adopted",
+    "branch: an adoption replaces votes",
+    "branch: a decided slot makes votes void",
+    "branch: an incarnation is closed",
+    "branch: batches are void",
+    "branch: a batch is asked of a third replica",
+    "branch: a batch comes from another than its coordinator",
+    "branch: slots are handed on",
+    "branch: a promise reports open slots",
+    "branch: a power cut takes records",
+];
+
 /// What came out of a run.
 #[derive(Clone, Debug)]
 pub struct Report {

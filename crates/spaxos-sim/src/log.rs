@@ -79,8 +79,9 @@ impl SimLog {
     }
 
     /// The process dies. `power` takes what was not synced, except a prefix of it that happened to
-    /// reach the disk; else the operating system still has everything.
-    pub(crate) fn crash(&mut self, power: bool, random: &mut Random) {
+    /// reach the disk; else the operating system still has everything. Returns how many are lost.
+    pub(crate) fn crash(&mut self, power: bool, random: &mut Random) -> usize {
+        let before = self.records.len();
         self.syncing = None;
         self.again = false;
         if power {
@@ -92,6 +93,7 @@ impl SimLog {
             };
             self.records.truncate(self.durable + kept as usize);
         }
+        before - self.records.len()
     }
 
     /// Everything is made durable at once, as a driver does before it ends.

@@ -111,10 +111,7 @@ impl Swarm {
             timing: draw_timing(random, election_ns),
             limits: draw_limits(random),
             network: draw_network(random, election_ns, options),
-            disk: DiskShape {
-                sync_ns: draw_span(random, 10 * US, election_ns / 10),
-                read_ns: draw_span(random, 10 * US, election_ns / 10),
-            },
+            disk: draw_disk(random, election_ns),
             process: draw_process(random, election_ns),
             clients: draw_clients(random, election_ns),
             sessions: SessionLimits {
@@ -257,6 +254,19 @@ fn draw_network(random: &mut Random, election_ns: u64, options: &Options) -> Net
             duplicate
         },
         reorder: reorder && !without(FaultKind::Reorder),
+    }
+}
+
+fn draw_disk(random: &mut Random, election_ns: u64) -> DiskShape {
+    let slow = random.chance(200_000);
+    let sync_max = if slow {
+        election_ns / 2
+    } else {
+        election_ns / 10
+    };
+    DiskShape {
+        sync_ns: draw_span(random, 10 * US, sync_max),
+        read_ns: draw_span(random, 10 * US, election_ns / 10),
     }
 }
 

@@ -11,12 +11,14 @@ use spaxos_core::status::Status;
 use spaxos_core::types::{Incarnation, ReplicaId, Slot};
 
 use crate::command::Command;
+use crate::figures::Figures;
 use crate::machine::Outcome;
 use crate::violation::{Checked, ensure};
 
 mod agreement;
 mod availability;
 mod bounds;
+mod branches;
 mod exactly_once;
 mod integrity;
 mod monotonic;
@@ -48,6 +50,8 @@ pub(crate) struct Checkers {
     output: output::Output,
     reads: reads::Reads,
     bounds: bounds::Bounds,
+    /// Rare branches that were reached.
+    pub(crate) branches: Figures,
     /// Whose disk went back: it is not looked at any more, and must not be heard.
     expelled: Vec<bool>,
     /// A twin has written to a lane: positions may name two contents.
@@ -71,6 +75,7 @@ impl Checkers {
             output: output::Output::new(replicas),
             reads: reads::Reads::default(),
             bounds: bounds::Bounds::new(config.limits, replicas),
+            branches: Figures::default(),
             expelled: vec![false; replicas],
             forked: false,
         }
@@ -126,6 +131,7 @@ impl Checkers {
             self.on_batch(batch)?;
         }
         let log = &mut self.appended[replica];
+        branches::on_append(record, log, &mut self.branches);
         self.agreement.on_append(record, log)?;
         log.append(record)?;
         availability::on_append(record, log)
@@ -148,6 +154,8 @@ impl Checkers {
                 .on_durable_vote(ballot, voter, &self.durable)?;
             for slot in decided {
                 availability::on_decided(slot, self.quorum, &self.agreement, &self.durable)?;
+                let branches = &mut self.branches;
+                branches::on_decided(slot, &self.agreement, &self.appended, branches);
             }
         }
         Ok(())
@@ -201,6 +209,8 @@ impl Checkers {
                 format!("{id} lost its memory and says {}", message.body.name())
             });
         }
+        let ids: Vec<ReplicaId> = targets.iter().map(|to| self.members[*to]).collect();
+        branches::on_release(id, message, &ids, &mut self.branches);
         self.bounds.on_release(message)?;
         match &message.body {
             Body::Batch(batch) => self.on_batch(batch)?,

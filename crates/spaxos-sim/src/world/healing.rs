@@ -262,6 +262,11 @@ impl World {
             }
             return Ok(());
         };
+        if !done && healing.quiet.is_none() {
+            // A member that reaches no majority had something left.
+            healing.done_ns = None;
+            return Ok(());
+        }
         let settled_ns = done_ns + SETTLE_ELECTIONS * election_ns;
         let end_ns = settled_ns + QUIET_ELECTIONS * election_ns;
         self.finished = self.now_ns >= end_ns;

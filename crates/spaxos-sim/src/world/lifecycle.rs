@@ -9,6 +9,7 @@ use spaxos_core::replica::Replica;
 use spaxos_core::types::ReplicaId;
 
 use super::World;
+use crate::BRANCHES;
 use crate::event::{Event, Hello, Packet, Wake};
 use crate::machine::Machine;
 use crate::process::{Running, Starting, State};
@@ -112,7 +113,10 @@ impl World {
         let process = &mut self.processes[replica];
         process.state = State::Down;
         process.boot += 1;
-        process.log.crash(power, &mut self.chance.disk);
+        let lost = process.log.crash(power, &mut self.chance.disk);
+        if lost > 0 {
+            self.figures.count(BRANCHES[9]);
+        }
         let durable = process.log.durable();
         let undurable = &process.log.records()[durable..];
         let kept = undurable.len();

@@ -138,6 +138,7 @@ impl World {
             self.on_event(event)?;
         }
         self.figures.add("event", events);
+        self.figures.merge(&self.checkers.branches);
         self.check_end()
     }
 

@@ -1,5 +1,7 @@
 //! Carrying out faults.
 
+use spaxos_core::status::Role;
+
 use super::World;
 use crate::event::{Event, Packet};
 use crate::faults::{self, Fault, pairs};
@@ -16,11 +18,23 @@ impl World {
         self.queue
             .schedule(self.now_ns + pause.max(1), Event::Fault);
         let replicas = self.processes.len();
-        let fault = faults::draw(&mut self.chance.faults, &self.swarm.faults, replicas);
+        let leader = self.leader();
+        let random = &mut self.chance.faults;
+        let fault = faults::draw(random, &self.swarm.faults, replicas, leader);
         match fault {
             Some(fault) => self.inflict(fault),
             None => Ok(()),
         }
+    }
+
+    /// Who leads, by the highest ballot.
+    fn leader(&self) -> Option<usize> {
+        let leads = |at: usize| {
+            let status = self.processes[at].running()?.replica.status();
+            (status.role == Role::Leader).then_some((status.ballot, at))
+        };
+        let leaders = (0..self.processes.len()).filter_map(leads);
+        leaders.max().map(|(_, at)| at)
     }
 
     fn inflict(&mut self, fault: Fault) -> Checked {

@@ -1,15 +1,20 @@
 //! Runs of the whole world.
 
-use spaxos_sim::{Options, run};
+use spaxos_sim::{BRANCHES, Figures, Options, run};
 
 /// Seeds that every test run goes through.
 const SEEDS: std::ops::Range<u64> = 0..100;
 
 #[test]
-fn many_seeds_show_no_violation() {
+fn many_seeds_show_no_violation_and_reach_every_branch() {
+    let mut figures = Figures::default();
     for seed in SEEDS {
         let report = run(seed, &Options::default());
-        assert_eq!(report.violation, None, "seed {seed}");
+        assert_eq!(report.violation, None, "seed {seed} ({})", report.setting);
+        figures.merge(&report.figures);
+    }
+    for branch in BRANCHES {
+        assert!(figures.get(branch) > 0, "not reached: {branch}");
     }
 }
 
