@@ -27,10 +27,10 @@ pub(crate) fn on_append(record: &Record, log: &ShadowLog, figures: &mut Figures)
                 figures.count(BRANCHES[1]);
             }
         }
-        Record::DecidedSlot { slot, value } => {
-            if log.value(*slot).is_some_and(|known| known != value) {
-                figures.count(BRANCHES[2]);
-            }
+        Record::DecidedSlot { slot, value }
+            if log.value(*slot).is_some_and(|known| known != value) =>
+        {
+            figures.count(BRANCHES[2]);
         }
         _ => {}
     }

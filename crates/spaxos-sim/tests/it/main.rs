@@ -3,7 +3,7 @@
 use spaxos_sim::{BRANCHES, Figures, Options, run};
 
 /// Seeds that every test run goes through.
-const SEEDS: std::ops::Range<u64> = 0..100;
+const SEEDS: std::ops::Range<u64> = 0..200;
 
 #[test]
 fn many_seeds_show_no_violation_and_reach_every_branch() {
