@@ -71,6 +71,7 @@ const RULES: &[Rule] = &[
         documents::rule_numbers,
     ),
     ("protocol rules have tests", documents::rules_tested),
+    ("the index of scripts is right", documents::script_index),
     ("all dependencies are explained", documents::dependencies),
     ("the README shows what compiles", documents::shown_code),
     (

@@ -96,6 +96,35 @@ pub(super) fn rules_tested(workspace: &Workspace) -> Vec<Finding> {
     findings
 }
 
+/// The protocol page's index of scripts says what the scripts' first lines say.
+pub(super) fn script_index(workspace: &Workspace) -> Vec<Finding> {
+    let mut indexed = BTreeSet::new();
+    for line in section(workspace.text(PROTOCOL), "Scripts of the rules") {
+        let cells: Vec<&str> = line.split('|').collect();
+        let [_, rules, scripts, ..] = cells.as_slice() else {
+            continue;
+        };
+        let names = scripts.split('`').skip(1).step_by(2);
+        let names: Vec<&str> = names.collect();
+        indexed.extend(
+            rules_in(rules).flat_map(|rule| names.iter().map(move |name| format!("{rule} {name}"))),
+        );
+    }
+    let mut titled = BTreeSet::new();
+    for (path, file) in workspace.files.iter().filter(|f| f.0.ends_with(".script")) {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let name = name.trim_end_matches(".script");
+        let title = file
+            .text
+            .lines()
+            .next()
+            .and_then(|line| line.split_once(':'));
+        let rules = rules_in(title.map_or("", |title| title.0));
+        titled.extend(rules.map(|rule| format!("{rule} {name}")));
+    }
+    compare(PROTOCOL, &titled, &indexed)
+}
+
 /// What the README tells people to run is what the checks run.
 pub(super) fn commands(workspace: &Workspace) -> Vec<Finding> {
     let readme = workspace.text("README.md");
@@ -304,6 +333,18 @@ mod tests {
             rules_tested(&workspace(&[rules, script, (TESTING, row)])).len(),
             1
         );
+    }
+
+    #[test]
+    fn an_index_that_differs_from_the_scripts_is_found() {
+        let script = ("a/b.script", "# D1, O2: so it is.\n");
+        let page = |text| script_index(&workspace(&[script, (PROTOCOL, text)])).len();
+        assert_eq!(
+            page("## Scripts of the rules\n| D1 | `b` |\n| O2 | `b` |\n"),
+            0
+        );
+        assert_eq!(page("## Scripts of the rules\n| D1 | `b` |\n"), 1);
+        assert_eq!(page("## Scripts of the rules\n| D1, O2 | `b`, `c` |\n"), 2);
     }
 
     #[test]
