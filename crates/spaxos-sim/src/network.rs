@@ -1,6 +1,10 @@
 //! The network: one link per ordered pair of replicas, each with its own delay, loss, duplication and
 //! order, each of which can be cut alone.
 
+use std::collections::BTreeMap;
+
+use spaxos_core::message::Body;
+
 use crate::event::Packet;
 use crate::figures::Figures;
 use crate::random::{Random, Span};
@@ -10,6 +14,9 @@ use crate::random::{Random, Span};
 pub(crate) struct NetworkShape {
     pub(crate) delay_ns: Span,
     pub(crate) loss_ppm: u32,
+    /// The loss of the liveness phase: it takes messages of phase 2 only, and never two of a kind in
+    /// a row, so that it is no reason for another leader.
+    pub(crate) last_loss_ppm: u32,
     pub(crate) duplicate_ppm: u32,
     /// Whether a packet may overtake an earlier one.
     pub(crate) reorder: bool,
@@ -32,6 +39,8 @@ struct Link {
     slow_ns: u64,
     /// No packet arrives before this, unless packets may overtake each other.
     last_ns: u64,
+    /// Whether the last message of this kind was lost; see [`NetworkShape::last_loss_ppm`].
+    lost_last: BTreeMap<&'static str, bool>,
 }
 
 /// A held-up link keeps this many packets.
@@ -81,7 +90,8 @@ impl Network {
             return Vec::new();
         }
         let mut copies = 1;
-        if self.random.chance(self.shape.loss_ppm) {
+        let lost = self.random.chance(self.shape.loss_ppm) || self.loses_last(from, to, packet);
+        if lost {
             figures.count("packet lost");
             copies = 0;
         } else if self.random.chance(self.shape.duplicate_ppm) {
@@ -91,6 +101,25 @@ impl Network {
         (0..copies)
             .map(|_| self.arrival(now_ns, from, to))
             .collect()
+    }
+
+    /// Whether the loss of the liveness phase takes this packet.
+    fn loses_last(&mut self, from: usize, to: usize, packet: &Packet) -> bool {
+        let Packet::Message(message) = packet else {
+            return false;
+        };
+        let phase_two = matches!(
+            message.body,
+            Body::Accept { .. } | Body::Adopt { .. } | Body::Accepted { .. } | Body::Decide
+        );
+        if !phase_two || self.shape.last_loss_ppm == 0 {
+            return false;
+        }
+        let chance = self.random.chance(self.shape.last_loss_ppm);
+        let kind = message.body.name();
+        let last = self.link(from, to).lost_last.entry(kind).or_default();
+        *last = chance && !*last;
+        *last
     }
 
     fn hold(&mut self, from: usize, to: usize, kind: CutKind, packet: &Packet) {

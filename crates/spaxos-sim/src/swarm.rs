@@ -150,7 +150,8 @@ impl Swarm {
     /// The network and the disks of the liveness phase: little is lost, nothing is very slow.
     pub(crate) fn calm(&mut self) {
         let election_ns = self.timing.election_ns;
-        self.network.loss_ppm = self.clients.final_loss_ppm.min(self.network.loss_ppm);
+        self.network.loss_ppm = 0;
+        self.network.last_loss_ppm = self.clients.final_loss_ppm;
         self.network.duplicate_ppm = 0;
         self.clients.read_ppm = self.clients.final_read_ppm;
         cap(&mut self.network.delay_ns, election_ns / 40);
@@ -248,6 +249,7 @@ fn draw_network(random: &mut Random, election_ns: u64, options: &Options) -> Net
     NetworkShape {
         delay_ns: draw_span(random, 10 * US, delay_max),
         loss_ppm: if without(FaultKind::Loss) { 0 } else { loss },
+        last_loss_ppm: 0,
         duplicate_ppm: if without(FaultKind::Duplicate) {
             0
         } else {
@@ -287,7 +289,7 @@ fn draw_clients(random: &mut Random, election_ns: u64) -> ClientShape {
         commands_max: random.within(Span::new(1, 3)),
         read_ppm: random.pick(&[0, 100_000, 400_000]),
         final_read_ppm: random.pick(&[0, 100_000, 400_000, 1_000_000]),
-        final_loss_ppm: random.pick(&[0, 0, 20_000]),
+        final_loss_ppm: random.pick(&[0, 0, 300_000]),
         timer_ppm: random.pick(&[0, 0, 50_000]),
         timer_ns: Span::new(MS, 2 * election_ns),
         session_ppm: random.pick(&[0, 0, 500_000, 1_000_000]),

@@ -95,23 +95,17 @@ pub(crate) fn waits_for(
     (!same).then(|| "replicas differ in state".to_owned())
 }
 
-/// A cluster with nothing to do stays as it was: decided slots and promises.
-pub(crate) fn stays_quiet(
-    before: (Slot, &[Ballot]),
-    now: (Slot, &[Ballot]),
-    done: bool,
-) -> Checked {
-    ensure(before.0 == now.0, NAME, || {
-        format!(
-            "nothing was asked for, and slot {} follows {}",
-            now.0, before.0
-        )
-    })?;
-    ensure(before.1 == now.1, NAME, || {
-        format!(
-            "nothing failed, and promises {:?} became {:?}",
-            before.1, now.1
-        )
+/// A healed majority keeps its leader: nobody promises another ballot.
+pub(crate) fn stays_led(before: &[Ballot], now: &[Ballot]) -> Checked {
+    ensure(before == now, NAME, || {
+        format!("nothing failed, and promises {before:?} became {now:?}")
+    })
+}
+
+/// A cluster with nothing to do orders nothing.
+pub(crate) fn stays_quiet(before: Slot, now: Slot, done: bool) -> Checked {
+    ensure(before == now, NAME, || {
+        format!("nothing was asked for, and slot {now} follows {before}")
     })?;
     ensure(done, NAME, || {
         "what was done is not done any more".to_owned()

@@ -95,8 +95,7 @@ impl World {
         self.healing = Some(Healing {
             core: core.clone(),
             served,
-            alone: self.swarm.network.loss_ppm == 0
-                && fates.iter().all(|(_, fate)| fate.is_silent()),
+            alone: fates.iter().all(|(_, fate)| fate.is_silent()),
             began_ns: self.now_ns,
             done_ns: None,
             quiet: None,
@@ -108,10 +107,7 @@ impl World {
         for replica in core {
             self.heal(replica)?;
         }
-        for client in 0..self.swarm.clients.clients {
-            let at_ns = self.now_ns + election_ns * client as u64 / 8;
-            self.queue.schedule(at_ns, Event::Client { client });
-        }
+        self.schedule_clients();
         self.queue
             .schedule(self.now_ns + election_ns, Event::Inspect);
         Ok(())
@@ -268,16 +264,56 @@ impl World {
             return Ok(());
         }
         let settled_ns = done_ns + SETTLE_ELECTIONS * election_ns;
-        let end_ns = settled_ns + QUIET_ELECTIONS * election_ns;
-        self.finished = self.now_ns >= end_ns;
-        if self.finished || self.now_ns < settled_ns {
+        if self.now_ns < settled_ns {
             return Ok(());
         }
-        let quiet = healing.quiet.get_or_insert_with(|| Quiet {
-            decided,
-            promised: promised.clone(),
-        });
-        progress::stays_quiet((quiet.decided, &quiet.promised), (decided, &promised), done)
+        if healing.quiet.is_none() {
+            healing.quiet = Some(Quiet { decided, promised });
+            if self.swarm.network.last_loss_ppm > 0 {
+                self.ask_once_more();
+            }
+            return Ok(());
+        }
+        self.check_quiet(done, decided, &promised, settled_ns)
+    }
+
+    /// Where messages get lost, clients ask once more: what is lost has to be sent again in time, and
+    /// is no reason for another leader.
+    fn ask_once_more(&mut self) {
+        self.clients.forget_answers();
+        let election_ns = self.swarm.timing.election_ns;
+        if let Some(healing) = &mut self.healing {
+            healing.deadline_ns = self.now_ns + ELECTIONS_MAX * election_ns;
+        }
+        self.schedule_clients();
+    }
+
+    fn schedule_clients(&mut self) {
+        let election_ns = self.swarm.timing.election_ns;
+        for client in 0..self.swarm.clients.clients {
+            let at_ns = self.now_ns + election_ns * client as u64 / 8;
+            self.queue.schedule(at_ns, Event::Client { client });
+        }
+    }
+
+    fn check_quiet(
+        &mut self,
+        done: bool,
+        decided: Slot,
+        promised: &[Ballot],
+        settled_ns: u64,
+    ) -> Checked {
+        let Some(quiet) = self.healing.as_ref().and_then(|it| it.quiet.as_ref()) else {
+            return Ok(());
+        };
+        progress::stays_led(&quiet.promised, promised)?;
+        if self.swarm.network.last_loss_ppm > 0 {
+            self.finished = done;
+            return Ok(());
+        }
+        let end_ns = settled_ns + QUIET_ELECTIONS * self.swarm.timing.election_ns;
+        self.finished = self.now_ns >= end_ns;
+        progress::stays_quiet(quiet.decided, decided, done)
     }
 
     /// After the last event: every acknowledged command is in the state of the healed majority.
