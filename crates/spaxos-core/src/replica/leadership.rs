@@ -12,7 +12,7 @@ use crate::ordering::slots::Followed;
 use crate::planted::planted;
 use crate::record::Record;
 use crate::replica::Replica;
-use crate::replica::ordering::is_sane;
+use crate::replica::messages::is_sane;
 use crate::types::{Ballot, LogTime, Lsn, ReplicaId, Slot, Time};
 
 /// What a role's timer calls for.
@@ -353,10 +353,10 @@ impl Replica {
         if vote >= last {
             return;
         }
-        let first = vote.next();
-        let end = last
-            .0
-            .min(vote.0 + self.config.limits.message_slots_max as u64);
+        // What is decided the follower learns from the mark, or fetches.
+        let first = vote.max(self.log.decided()).next();
+        let slots_max = self.config.limits.message_slots_max as u64;
+        let end = last.0.min(first.0 + slots_max - 1);
         if let Some(values) = self.log.range(first, Slot(end)) {
             let body = Body::Accept {
                 ballot,

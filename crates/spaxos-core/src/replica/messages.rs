@@ -4,7 +4,7 @@ use crate::effect::HaltReason;
 use crate::message::{Body, Header};
 use crate::planted::planted;
 use crate::replica::Replica;
-use crate::types::{Ballot, Lsn, ReplicaId};
+use crate::types::{Ballot, Lsn, ReplicaId, Slot};
 
 impl Replica {
     /// The news that rides on every message: acks, the decided mark, the running hash.
@@ -98,4 +98,9 @@ impl Replica {
             } => self.on_forward(from, view, incarnation, chunks),
         }
     }
+}
+
+/// Whether arithmetic on a slot that a peer named is safe. No cluster gets that far.
+pub(super) fn is_sane(slot: Slot) -> bool {
+    slot.0 > 0 && slot.0 < 1 << 62
 }

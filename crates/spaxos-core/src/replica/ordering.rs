@@ -13,6 +13,7 @@ use crate::ordering::proposer::next_cut;
 use crate::ordering::slots::{Followed, Learned};
 use crate::planted::planted;
 use crate::record::Record;
+use crate::replica::messages::is_sane;
 use crate::replica::{LogRead, Replica};
 use crate::types::{Ballot, Lsn, Position, ReplicaId, Sequence, Slot, Time};
 
@@ -479,14 +480,18 @@ impl Replica {
                 self.log.extend(slot, std::slice::from_ref(value));
             }
         }
+        let view = self.log.view();
+        if self
+            .election
+            .leading()
+            .is_some_and(|leading| leading.ballot != view)
+        {
+            // Another ballot has decided something: this one is over (C9).
+            self.step_down();
+        }
         let moved = self.log.decided() > before;
         self.fetcher.on_slots(self.log.decided(), moved, self.now);
     }
-}
-
-/// Whether arithmetic on a slot that a peer named is safe. No cluster gets that far.
-pub(super) fn is_sane(slot: Slot) -> bool {
-    slot.0 > 0 && slot.0 < 1 << 62
 }
 
 fn accepted(ballot: Ballot, slot: Slot) -> Body {
