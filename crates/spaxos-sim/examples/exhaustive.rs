@@ -1,73 +1,102 @@
-//! Goes through one small world: `exhaustive NAME [KEY=VALUE…]`.
+//! Goes through small worlds: `exhaustive [NAME…] [KEY=VALUE…]`; all quick ones if none is named. Keys
+//! change the worlds named before.
 #![expect(clippy::print_stdout, reason = "an example that reports")]
 
-use spaxos_sim::exhaustive::{Headers as worlds_headers, explore, worlds};
+use std::time::Instant;
+
+use spaxos_core::config::{Dissemination, Propose, Votes};
+use spaxos_sim::exhaustive::{Headers, World, explore, worlds};
 
 fn main() {
-    let mut world = worlds::plain();
     #[expect(clippy::disallowed_methods, reason = "an example is a binary")]
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut chosen: Vec<World> = Vec::new();
     for argument in &arguments {
-        let (key, value) = argument.split_once('=').expect("key=value");
-        let number = || value.parse::<u64>().expect("a number");
-        let list = || {
-            value
-                .split(',')
-                .filter(|v| !v.is_empty())
-                .map(|v| v.parse().expect("a number"))
-                .collect::<Vec<u8>>()
-        };
-        match key {
-            "elections" => world.elections = number() as u8,
-            "step_downs" => world.step_downs = number() as u8,
-            "crashes" => world.crashes = number() as u8,
-            "ticks" => world.ticks = number() as u8,
-            "beats" => world.beats = number() as u8,
-            "slots" => world.slots = number(),
-            "requests" => world.requests = list(),
-            "time_out" => world.may_time_out = list(),
-            "crash" => world.may_crash = list(),
-            "torn" => world.torn_logs = number() == 1,
-            "late" => world.late_requests = number() == 1,
-            "dup" => world.duplicates = number() == 1,
-            "slow" => world.slow_disks = list(),
-            "one_in" => world.completed_one_in = number(),
-            "votes" => {
-                world.modes.votes = if value == "leader" {
-                    spaxos_core::config::Votes::Leader
-                } else {
-                    spaxos_core::config::Votes::All
-                }
-            }
-            "fetch" => {
-                if number() == 0 {
-                    world.undelivered.extend(["FetchBatches", "FetchSlots"]);
-                }
-            }
-            "headers" => {
-                world.headers = match value {
-                    "full" => worlds_headers::Full,
-                    "marks" => worlds_headers::Marks,
-                    _ => worlds_headers::Empty,
-                }
-            }
-            "max" => world.states_max = number() as usize,
-            _ => panic!("{key}?"),
+        match argument.split_once('=') {
+            Some((key, value)) => chosen.iter_mut().for_each(|world| set(world, key, value)),
+            None if argument == "plain" => chosen.push(worlds::plain("plain")),
+            None => chosen.push(worlds::named(argument).expect("a world's name")),
         }
     }
+    if chosen.is_empty() {
+        chosen = worlds::quick();
+    }
+    for world in chosen {
+        run(world);
+    }
+}
+
+fn run(world: World) {
     #[expect(clippy::disallowed_methods, reason = "only to report")]
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
+    let name = world.name;
     let outcome = explore(world, &mut |progress| {
-        println!(
-            "{:>7.1?} depth {} frontier {} states {}",
-            begun.elapsed(),
-            progress.depth,
-            progress.frontier,
-            progress.states
-        );
+        if progress.frontier > 100_000 {
+            let (depth, states) = (progress.depth, progress.states);
+            println!(
+                "{name}: {depth} deep, {states} states, {:.1?}",
+                begun.elapsed()
+            );
+        }
     });
-    println!("{:.1?} {outcome:#?}", begun.elapsed());
-    for line in outcome.counterexample.iter().flat_map(|c| &c.events) {
-        println!("{line}");
+    println!("{name}: {outcome}, {:.1?}", begun.elapsed());
+}
+
+fn set(world: &mut World, key: &str, value: &str) {
+    let number = || value.parse::<u8>().expect("a number");
+    let list = || -> Vec<u8> {
+        let parts = value.split(',').filter(|part| !part.is_empty());
+        parts.map(|part| part.parse().expect("numbers")).collect()
+    };
+    match key {
+        "requests" => world.requests = list(),
+        "late" => world.late_requests = number() == 1,
+        "reads" => world.reads = list(),
+        "slots" => world.slots = u64::from(number()),
+        "elections" => world.elections = number(),
+        "step_downs" => world.step_downs = number(),
+        "time_out" => world.may_time_out = list(),
+        "crashes" => world.crashes = number(),
+        "crash" => world.may_crash = list(),
+        "greet" => world.greetings = number() == 1,
+        "torn" => world.torn_logs = number() == 1,
+        "slow" => world.slow_disks = list(),
+        "ticks" => world.ticks = number(),
+        "beats" => world.beats = number(),
+        "duplicates" => world.duplicates = number() == 1,
+        "lost" => {
+            world.undelivered = value
+                .split(',')
+                .map(|kind| &*kind.to_owned().leak())
+                .collect()
+        }
+        "headers" => {
+            world.headers = match value {
+                "full" => Headers::Full,
+                "marks" => Headers::Marks,
+                _ => Headers::Empty,
+            }
+        }
+        "votes" => {
+            world.modes.votes = if value == "leader" {
+                Votes::Leader
+            } else {
+                Votes::All
+            }
+        }
+        "propose" if value == "stable" => world.modes.propose = Propose::Stable,
+        "dissemination" if value == "leader" => {
+            world.modes.dissemination = Dissemination::Leader;
+        }
+        "one_in" => world.completed_one_in = value.parse().expect("a number"),
+        "states" => world.states_max = value.parse().expect("a number"),
+        #[cfg(planted)]
+        "bug" => {
+            let bugs = spaxos_core::planted::ALL.iter();
+            let bug = bugs.copied().find(|bug| format!("{bug:?}") == value);
+            spaxos_core::planted::switch_on(Some(bug.expect("a bug's name")));
+            std::panic::set_hook(Box::new(|_| {}));
+        }
+        _ => panic!("no key {key}={value}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use spaxos_core::message::{Body, Message};
 use spaxos_core::status::Status;
-use spaxos_core::types::Slot;
+use spaxos_core::types::{Ballot, Slot};
 
 use super::disk::{Disk, Durable};
 use crate::violation::{Checked, ensure};
@@ -43,6 +43,16 @@ pub(super) fn output(disk: &Disk, message: &Message) -> Checked {
         })?;
     }
     Ok(())
+}
+
+/// C3: a life leads only in ballots that it began.
+pub(super) fn leads_anew(begun_with: Ballot, message: &Message) -> Checked {
+    let Body::Prepare { ballot, .. } = message.body else {
+        return Ok(());
+    };
+    ensure(ballot > begun_with, "nothing goes back", || {
+        format!("ballot {ballot} is used again; {begun_with} was promised when this life began")
+    })
 }
 
 /// Invariant 6, across a restart: `before` is what was durable, `after` how the replica came back.

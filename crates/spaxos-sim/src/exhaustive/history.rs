@@ -52,34 +52,54 @@ impl Histories {
         number
     }
 
-    /// Checks a state against its history and takes in what is new.
-    pub(super) fn check(&mut self, state: &mut State, tables: &mut Tables) -> Checked {
+    /// How many slots are decided.
+    pub(super) fn decided(&self, history: u32) -> u8 {
+        let decided = self.histories[history as usize].values.len();
+        u8::try_from(decided).expect("few slots")
+    }
+
+    /// Checks a state against its history and takes in what is new. `before` is the state that it was
+    /// reached from, which was checked.
+    pub(super) fn check(
+        &mut self,
+        before: Option<&State>,
+        state: &mut State,
+        tables: &mut Tables,
+    ) -> Checked {
         let known = &self.histories[state.history as usize];
-        let mut history = known.clone();
-        {
-            let shows = state
-                .members
-                .map(|member| &tables.members[member as usize].shows);
-            for (at, shown) in shows.iter().enumerate() {
-                let decided = (&shown.decided, "is decided");
-                agree(&mut history.values, decided, at, tables)?;
-                same_order(&mut history.hashes, shown, at)?;
-            }
-            for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+        let (mut values, mut hashes) = (&known.values[..], &known.hashes[..]);
+        let shows = state
+            .members
+            .map(|member| &tables.members[member as usize].shows);
+        let moved = |at: &usize| before.is_none_or(|b| b.members[*at] != state.members[*at]);
+        for at in (0..MEMBERS).filter(moved) {
+            let shown = shows[at];
+            values = agree(values, &shown.decided, tables).map_err(|text| {
+                Violation::new("agreement", format!("r{} decides {text}", at + 1))
+            })?;
+            hashes = same_order(hashes, &shown.hashes, at)?;
+        }
+        for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+            if moved(&a) || moved(&b) {
                 let chosen = chosen(shows[a], shows[b], tables)?;
-                agree(
-                    &mut history.values,
-                    (&chosen, "has a quorum's votes"),
-                    a,
-                    tables,
-                )?;
+                values = agree(values, chosen, tables).map_err(|text| {
+                    let (a, b) = (a + 1, b + 1);
+                    Violation::new("agreement", format!("r{a} and r{b} have voted for {text}"))
+                })?;
             }
         }
-        if history.values.len() > known.values.len() || history.hashes.len() > known.hashes.len() {
-            history.batches = batches_of(&history.values, tables);
-            state.history = self.intern(history);
+        if values.len() > known.values.len() || hashes.len() > known.hashes.len() {
+            let (values, hashes) = (values.to_vec(), hashes.to_vec());
+            let batches = batches_of(&values, tables);
+            state.history = self.intern(History {
+                values,
+                hashes,
+                batches,
+            });
+            // What is durable stays so: only new decisions can lack something.
+            self.available(state, tables)?;
         }
-        self.available(state, tables)
+        Ok(())
     }
 
     /// Invariant 2: what is decided is durable on a quorum.
@@ -96,46 +116,41 @@ impl Histories {
     }
 }
 
-/// Invariant 1: one value per slot, whoever finds out how.
-fn agree(known: &mut Vec<u32>, found: (&Vec<u32>, &str), at: usize, tables: &Tables) -> Checked {
-    let (values, how) = found;
-    for (slot, (a, b)) in (1_u64..).zip(known.iter().zip(values)) {
-        ensure(a == b, "agreement", || {
-            let (a, b) = (&tables.values[*a as usize], &tables.values[*b as usize]);
-            let (a, b) = (crate::trace::value(a), crate::trace::value(b));
-            format!(
-                "slot {slot} was decided as {a}, and at r{} {b} {how}",
-                at + 1
-            )
-        })?;
+/// Invariant 1: one value per slot, whoever finds out how. Returns the longer list; the error is what
+/// `found` has instead of what is `known`.
+fn agree<'a>(known: &'a [u32], found: &'a [u32], tables: &Tables) -> Result<&'a [u32], String> {
+    let differs = known.iter().zip(found).position(|(a, b)| a != b);
+    if let Some(at) = differs {
+        let value = |number: u32| crate::trace::value(&tables.values[number as usize]);
+        let (slot, was, is) = (at + 1, value(known[at]), value(found[at]));
+        return Err(format!("{is} in slot {slot}, which was decided as {was}"));
     }
-    if values.len() > known.len() {
-        known.clone_from(values);
-    }
-    Ok(())
+    Ok(if found.len() > known.len() {
+        found
+    } else {
+        known
+    })
 }
 
-/// Invariant 4: everybody executes the same.
-fn same_order(known: &mut Vec<u64>, shown: &Shows, at: usize) -> Checked {
-    let differs = known.iter().zip(&shown.hashes).position(|(a, b)| a != b);
+/// Invariant 4: everybody executes the same. Returns the longer list.
+fn same_order<'a>(known: &'a [u64], found: &'a [u64], at: usize) -> Checked<&'a [u64]> {
+    let differs = known.iter().zip(found).position(|(a, b)| a != b);
     if let Some(slot) = differs {
-        let text = format!(
-            "r{} has executed something else in slot {}",
-            at + 1,
-            slot + 1
-        );
+        let (id, slot) = (at + 1, slot + 1);
+        let text = format!("r{id} has executed something else in slot {slot}");
         return Err(Violation::new("same order", text));
     }
-    if shown.hashes.len() > known.len() {
-        known.clone_from(&shown.hashes);
-    }
-    Ok(())
+    Ok(if found.len() > known.len() {
+        found
+    } else {
+        known
+    })
 }
 
 /// The values for which two members, a quorum, have durable votes in one ballot.
-fn chosen(a: &Shows, b: &Shows, tables: &Tables) -> Checked<Vec<u32>> {
+fn chosen<'a>(a: &'a Shows, b: &Shows, tables: &Tables) -> Checked<&'a [u32]> {
     if a.adopted != b.adopted || a.adopted.round == 0 {
-        return Ok(Vec::new());
+        return Ok(&[]);
     }
     let both = a.log.len().min(b.log.len());
     let differs = a.log.iter().zip(&b.log).position(|(a, b)| a != b);
@@ -149,7 +164,7 @@ fn chosen(a: &Shows, b: &Shows, tables: &Tables) -> Checked<Vec<u32>> {
         );
         return Err(Violation::new("one log per ballot", text));
     }
-    Ok(a.log[..both].to_vec())
+    Ok(&a.log[..both])
 }
 
 /// The batches that these values order, from slot 1 on.

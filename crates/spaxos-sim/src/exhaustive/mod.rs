@@ -22,16 +22,20 @@
 //! Reading order: [`World`], `state` (events), `node` (what an event does), `tables`, `search`;
 //! `checks` and `history` (what must hold), `completion`, [`worlds`].
 
+mod beginning;
 mod checks;
 mod completion;
 mod disk;
 mod fingerprint;
 mod history;
 mod node;
+mod replay;
 mod search;
 mod state;
 mod tables;
 pub mod worlds;
+
+use std::fmt;
 
 use spaxos_core::config::Modes;
 
@@ -72,6 +76,8 @@ pub struct World {
     pub requests: Vec<u8>,
     /// Whether requests come in at any time.
     pub late_requests: bool,
+    /// Who gets a linearizable read, at any time; at most eight.
+    pub reads: Vec<u8>,
     /// States whose logs are longer by more than this many slots are not continued.
     pub slots: u64,
     /// How many attempts to lead are begun.
@@ -84,6 +90,9 @@ pub struct World {
     pub crashes: u8,
     /// Who dies.
     pub may_crash: Vec<u8>,
+    /// Whether connections end with a process, with what was on its way to it, and new ones begin with
+    /// greetings, which make peers send again; else messages go on arriving across lives.
+    pub greetings: bool,
     /// Whether any prefix of the unsynced records may survive a crash, or only none and all.
     pub torn_logs: bool,
     /// Whose syncs take time; those of others are done at once.
@@ -98,9 +107,10 @@ pub struct World {
     pub undelivered: Vec<&'static str>,
     /// What rides on every message.
     pub headers: Headers,
-    /// One of so many states is continued to its end; 0 for none but those where nothing can happen.
+    /// One of so many states is continued to its end, with a quorum and in a way that the state draws; 0
+    /// for none but those where nothing can happen.
     pub completed_one_in: u64,
-    /// The search ends after so many states.
+    /// The search ends once it has seen so many states; those after the last one are seen as well.
     pub states_max: usize,
 }
 
@@ -136,7 +146,10 @@ pub struct Counterexample {
     pub checker: &'static str,
     /// What it saw.
     pub detail: String,
-    /// The events, from the beginning.
+    /// Whether the events lead to a violation also on members that are not numbered. If not, two states
+    /// were taken for one that are not: a fault of the explorer.
+    pub confirmed: bool,
+    /// The events, from the beginning, each with what it made members write and send.
     pub events: Vec<String>,
 }
 
@@ -149,4 +162,38 @@ pub struct Progress {
     pub frontier: usize,
     /// Different states seen so far.
     pub states: usize,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = match (&self.counterexample, self.exhausted) {
+            (Some(_), _) => "broken",
+            (None, true) => "exhausted",
+            (None, false) => "not exhausted",
+        };
+        write!(
+            f,
+            "{how}: {} states, {} events, {} deep, {} cut by slots, {} states of members, {} messages, \
+             {} final, {} completions",
+            self.states,
+            self.events,
+            self.depth,
+            self.cut_by_slots,
+            self.member_states,
+            self.messages,
+            self.final_states,
+            self.completions
+        )?;
+        let Some(found) = &self.counterexample else {
+            return Ok(());
+        };
+        write!(f, "\n{}: {}", found.checker, found.detail)?;
+        if !found.confirmed {
+            write!(f, "\nnot confirmed: a fault of the explorer")?;
+        }
+        found
+            .events
+            .iter()
+            .try_for_each(|line| write!(f, "\n{line}"))
+    }
 }

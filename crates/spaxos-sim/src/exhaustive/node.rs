@@ -5,13 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use spaxos_core::batch::Chunk;
 use spaxos_core::config::{Config, Limits, Modes, Timing};
-use spaxos_core::effect::{Effect, Execution, Input, LogFound, Recipients};
+use spaxos_core::effect::{Effect, Execution, Input, LogFound, Recipients, RejectReason};
 use spaxos_core::message::{Body, Header, Message};
 use spaxos_core::record::{Life, Record};
 use spaxos_core::recovery::Recovery;
 use spaxos_core::replica::Replica;
 use spaxos_core::status::Role;
-use spaxos_core::types::{Incarnation, Lsn, ReplicaId, Time};
+use spaxos_core::types::{Ballot, Incarnation, Lsn, ReplicaId, Time};
 
 use super::checks;
 use super::disk::Disk;
@@ -43,8 +43,13 @@ pub(super) struct Node {
     outbox: Vec<(Lsn, Parcel)>,
     /// Messages that have left. Whoever steps the node takes them out.
     pub(super) sent: Vec<Parcel>,
+    /// What was promised when this life began: it leads in later ballots only (C3).
+    begun_with: Ballot,
     /// Requests that this life has taken.
     pub(super) taken: Vec<u8>,
+    /// Reads that this life has taken: each may look once so many slots are executed here; `None` when
+    /// it has looked.
+    pub(super) reads: Vec<Option<usize>>,
     /// Requests executed, in order.
     pub(super) executed: Vec<u8>,
     /// The running hash after each slot executed.
@@ -106,6 +111,8 @@ impl Node {
             outbox: Vec::new(),
             sent: Vec::new(),
             taken: Vec::new(),
+            reads: Vec::new(),
+            begun_with: Ballot::default(),
             executed: Vec::new(),
             hashes: Vec::new(),
             unapplied: false,
@@ -116,6 +123,7 @@ impl Node {
                 .expect("a log replays as it was executed");
         }
         node.unapplied = false;
+        node.begun_with = node.replica.status().promised;
         node
     }
 
@@ -158,11 +166,30 @@ impl Node {
     pub(super) fn submit(&mut self, request: u8) -> Checked {
         self.taken.push(request);
         let chunk = Chunk {
-            ticket: u64::from(request) + 1,
+            ticket: ticket_of(request),
             requests: 1,
             payload: Bytes::from(vec![request]),
         };
         self.input(Input::Submit(chunk))
+    }
+
+    /// A client's linearizable read; `floor` slots are decided by then.
+    pub(super) fn read(&mut self, floor: usize) -> Checked {
+        let token = self.reads.len() as u64;
+        self.reads.push(Some(floor));
+        self.input(Input::Read { token })
+    }
+
+    fn answer_read(&mut self, token: u64) -> Checked {
+        const NAME: &str = "linearizability";
+        let at = usize::try_from(token).expect("few reads");
+        let Some(floor) = self.reads[at].take() else {
+            return Err(Violation::new(NAME, "a read looks twice"));
+        };
+        let executed = self.hashes.len();
+        ensure(executed >= floor, NAME, || {
+            format!("a read sees {executed} slots, {floor} were decided when it came")
+        })
     }
 
     pub(super) fn deliver(&mut self, from: ReplicaId, message: &Message) -> Checked {
@@ -289,11 +316,23 @@ impl Node {
                 self.log_reads.push((to, self.disk.query(&query)));
                 Ok(())
             }
+            Effect::Reject {
+                ticket,
+                reason: RejectReason::NoLeader,
+            }
+            | Effect::Lost { ticket } => {
+                self.taken.retain(|request| ticket_of(*request) != ticket);
+                Ok(())
+            }
             Effect::Reject { ticket, reason } => Err(Violation::new(
                 "small world",
                 format!("request {ticket} is refused: {reason:?}"),
             )),
-            Effect::Lost { .. } | Effect::ReadReady { .. } | Effect::ReadRefused { .. } => Ok(()),
+            Effect::ReadReady { tokens } => {
+                let mut tokens = tokens.into_iter();
+                tokens.try_for_each(|token| self.answer_read(token))
+            }
+            Effect::ReadRefused { .. } => Err(Violation::new("small world", "a read is refused")),
         }
     }
 
@@ -321,6 +360,7 @@ impl Node {
 
     fn release(&mut self, parcel: Parcel) -> Checked {
         checks::output(&self.disk, &parcel.message)?;
+        checks::leads_anew(self.begun_with, &parcel.message)?;
         self.sent.push(parcel);
         Ok(())
     }
@@ -361,6 +401,11 @@ impl Node {
         }
         format!("{recovery:?}")
     }
+}
+
+/// A replica's name for a request.
+fn ticket_of(request: u8) -> u64 {
+    u64::from(request) + 1
 }
 
 /// The life of a member in one incarnation; nobody here has a twin.

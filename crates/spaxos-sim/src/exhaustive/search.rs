@@ -1,27 +1,31 @@
 //! The search itself: all states, breadth first.
 
 use spaxos_core::batch::hash_words;
-use spaxos_core::types::{Slot, Time};
+use spaxos_core::types::Slot;
 
-use super::completion;
-use super::disk::Disk;
+use super::beginning::begin;
+use super::completion::{self, Ending};
 use super::fingerprint::Seen;
 use super::history::Histories;
-use super::node::{MEMBERS, Node, members};
-use super::state::{Event, Left, State, index};
-use super::tables::{Step, Tables};
-use super::{Counterexample, Headers, Outcome, Progress, Start, World};
-use crate::violation::{Checked, Violation};
+use super::replay::{Replay, Way};
+use super::state::{Event, State};
+use super::tables::Tables;
+use super::{Counterexample, Outcome, Progress, World};
+use crate::violation::Violation;
 
 /// Goes through all states of a world, or as many as it may, or to the first violation. `report` hears
 /// of each level before it is looked at.
 pub fn explore(world: World, report: &mut dyn FnMut(&Progress)) -> Outcome {
     let mut search = Search::new(world);
     let found = search.run(report);
-    let counterexample = found.err().map(|(violation, events)| Counterexample {
-        checker: violation.checker,
-        detail: violation.detail,
-        events: search.retell(&events),
+    let counterexample = found.err().map(|(violation, way)| {
+        let (events, confirmed) = search.retell(&way);
+        Counterexample {
+            checker: violation.checker,
+            detail: violation.detail,
+            confirmed,
+            events,
+        }
     });
     Outcome {
         states: search.seen.len(),
@@ -34,7 +38,7 @@ pub fn explore(world: World, report: &mut dyn FnMut(&Progress)) -> Outcome {
 }
 
 /// What was violated, and the way there.
-type Found = (Violation, Vec<Event>);
+type Found = (Violation, Way);
 
 struct Search {
     world: World,
@@ -69,10 +73,12 @@ impl Search {
     }
 
     fn run(&mut self, report: &mut dyn FnMut(&Progress)) -> Result<(), Found> {
-        let mut first = self.begin().map_err(|violation| (violation, Vec::new()))?;
-        self.histories
-            .check(&mut first, &mut self.tables)
-            .map_err(|violation| (violation, Vec::new()))?;
+        let first = begin(&self.world, &mut self.tables).and_then(|(mut first, last)| {
+            self.histories.check(None, &mut first, &mut self.tables)?;
+            self.first_last = last;
+            Ok(first)
+        });
+        let first = first.map_err(|violation| (violation, Way::default()))?;
         self.first = Some(first.clone());
         let mut level = Vec::new();
         self.enter(&first, None, &mut level);
@@ -99,24 +105,24 @@ impl Search {
     /// Everything that may happen in one state.
     fn expand(&mut self, number: u32, packed: &[u32], next: &mut Vec<Open>) -> Result<(), Found> {
         let state = State::unpack(packed);
+        let decided = self.histories.decided(state.history);
         let mut is_final = true;
         for event in state.events(&self.world, &mut self.tables) {
             self.outcome.events += 1;
             let after = state
-                .after(event, &self.world, &mut self.tables)
+                .after(event, decided, &self.world, &mut self.tables)
                 .map_err(|violation| self.found(violation, number, Some(event)))?;
             let Some(mut after) = after else {
                 continue;
             };
             is_final = false;
             self.histories
-                .check(&mut after, &mut self.tables)
+                .check(Some(&state), &mut after, &mut self.tables)
                 .map_err(|violation| self.found(violation, number, Some(event)))?;
             self.enter(&after, Some((number, event)), next);
         }
         self.outcome.final_states += u64::from(is_final);
         self.complete(&state, number, is_final)
-            .map_err(|violation| self.found(violation, number, None))
     }
 
     /// Takes in a state unless it was seen before.
@@ -139,23 +145,34 @@ impl Search {
         }
     }
 
-    /// Continues some states to their end, with each quorum.
-    fn complete(&mut self, state: &State, number: u32, is_final: bool) -> Checked {
+    /// Continues a state to its end in one of the ways, if it is final or drawn.
+    fn complete(&mut self, state: &State, number: u32, is_final: bool) -> Result<(), Found> {
         let one_in = self.world.completed_one_in;
         let hash = hash_words(&[u64::from(number)]);
         let sampled = one_in > 0 && hash.is_multiple_of(one_in);
-        let quorums = completion::QUORUMS;
-        let drawn = (hash >> 32) as usize % quorums.len();
-        for (at, quorum) in quorums.iter().enumerate() {
-            if is_final || (sampled && at == drawn) {
-                self.outcome.completions += 1;
-                completion::complete(&self.tables, state, quorum)?;
-            }
+        let drawn = (hash >> 32) as usize % Ending::ALL.len();
+        if !(is_final || sampled) {
+            return Ok(());
         }
-        Ok(())
+        let ending = &Ending::ALL[drawn];
+        self.outcome.completions += 1;
+        let tables = &self.tables;
+        let nodes = state
+            .members
+            .map(|member| &tables.members[member as usize].node);
+        completion::complete(nodes, &state.flight, tables, ending).map_err(|violation| {
+            let mut way = self.way_to(number, None);
+            way.ending = Some(ending);
+            (violation, way)
+        })
     }
 
     fn found(&self, violation: Violation, number: u32, last: Option<Event>) -> Found {
+        (violation, self.way_to(number, last))
+    }
+
+    /// How a state was reached, and what happened there.
+    fn way_to(&self, number: u32, last: Option<Event>) -> Way {
         let mut events: Vec<Event> = last.into_iter().collect();
         let mut at = number;
         while let Some(&(parent, event)) = self.parents.get(at as usize) {
@@ -166,135 +183,22 @@ impl Search {
             at = parent;
         }
         events.reverse();
-        (violation, events)
-    }
-
-    /// The events in words, each with what it made members write and send.
-    fn retell(&mut self, events: &[Event]) -> Vec<String> {
-        let mut lines = Vec::new();
-        let mut state = self.first.clone();
-        for &event in events {
-            lines.push(event.describe(&self.tables));
-            let Some(before) = state else {
-                break;
-            };
-            state = before
-                .after(event, &self.world, &mut self.tables)
-                .ok()
-                .flatten();
-            for after in state.iter() {
-                lines.extend(before.difference(after, &self.tables));
-            }
+        Way {
+            events,
+            ending: None,
         }
-        lines
     }
 
-    /// The first state.
-    fn begin(&mut self) -> Checked<State> {
-        let early: Vec<(u8, u8)> = match self.world.late_requests {
-            true => Vec::new(),
-            false => (0..).zip(self.world.requests.iter().copied()).collect(),
+    /// A way in words, and whether it leads to a violation without any numbering of states as well.
+    fn retell(&mut self, way: &Way) -> (Vec<String>, bool) {
+        let Some(first) = &self.first else {
+            return (Vec::new(), true);
         };
-        let mut state = match self.world.start {
-            Start::Fresh => self.fresh(&early)?,
-            Start::Led => {
-                let mut state = self.led()?;
-                for &(request, at) in &early {
-                    state.take(at - 1, Step::Submit(request), &mut self.tables)?;
-                }
-                state
-            }
-        };
-        if !self.world.late_requests {
-            state.left.requests = 0;
-        }
-        Ok(state)
-    }
-
-    /// All members have just started; the first batch of a lane is the request, if there is one.
-    fn fresh(&mut self, requests: &[(u8, u8)]) -> Checked<State> {
-        let mut nodes = Vec::new();
-        for id in members() {
-            let mut node = Node::start(id, self.world.modes, Disk::default(), Time(1));
-            for &(request, _) in requests.iter().filter(|(_, at)| u64::from(*at) == id.0) {
-                node.submit(request)?;
-            }
-            node.settle()?;
-            nodes.push(node);
-        }
-        let mut state = self.state_of(nodes)?;
-        for at in 0..MEMBERS as u8 {
-            state.greet(at, &mut self.tables)?;
-        }
-        Ok(state)
-    }
-
-    /// Replica 1 has come to lead, and everything is settled.
-    fn led(&mut self) -> Checked<State> {
-        let before = World {
-            headers: Headers::Full,
-            undelivered: vec!["PreVote", "PreVoteReply"],
-            ..self.world.clone()
-        };
-        let mut search = Search::new(before);
-        let mut state = search.fresh(&[])?;
-        search.run_out(&mut state)?;
-        for step in [Step::TimeOut, Step::Beat, Step::Beat] {
-            state.take(0, step, &mut search.tables)?;
-            search.run_out(&mut state)?;
-        }
-        let members = state
-            .members
-            .map(|member| &search.tables.members[member as usize]);
-        let [first, ..] = members.map(|member| &member.shows);
-        let same = members
-            .iter()
-            .all(|member| member.shows.hashes == first.hashes);
-        if !first.leads || !same || first.hashes.is_empty() {
-            return Err(Violation::new(
-                "small world",
-                "replica 1 does not come to lead",
-            ));
-        }
-        self.first_last = first.last;
-        self.state_of(members.map(|member| member.node.clone()))
-    }
-
-    /// These members, and on its way what they have just sent.
-    fn state_of(&mut self, nodes: impl IntoIterator<Item = Node>) -> Checked<State> {
-        let mut state = State {
-            members: [0; MEMBERS],
-            left: Left::of(&self.world),
-            history: 0,
-            flight: Vec::new(),
-        };
-        for (at, node) in nodes.into_iter().enumerate() {
-            let moved = self.tables.intern(node)?;
-            state.members[at] = moved.node;
-            state.flight.extend(moved.sent);
-        }
-        state.flight.sort_unstable();
-        Ok(state)
-    }
-
-    /// Delivers everything and finishes all syncs.
-    fn run_out(&mut self, state: &mut State) -> Checked {
-        for _ in 0..10_000 {
-            let syncing = (0..MEMBERS as u8).find(|&at| {
-                let member = state.members[usize::from(at)];
-                self.tables.members[member as usize].shows.syncing
-            });
-            if let Some(at) = syncing {
-                state.take(at, Step::Sync, &mut self.tables)?;
-            } else if let Some(letter) = state.flight.first().copied() {
-                state.flight.remove(0);
-                let at = index(self.tables.letters[letter as usize].to);
-                state.take(at, Step::Deliver(letter), &mut self.tables)?;
-            } else {
-                return Ok(());
-            }
-        }
-        Err(Violation::new("small world", "the beginning never ends"))
+        let mut replay = Replay::new(first, &self.world, &mut self.tables, &mut self.histories);
+        let confirmed = replay.run(way).err();
+        let mut lines = replay.lines;
+        lines.extend(confirmed.iter().map(|violation| format!("-- {violation}")));
+        (lines, confirmed.is_some())
     }
 }
 

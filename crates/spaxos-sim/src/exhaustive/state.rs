@@ -31,6 +31,8 @@ pub(super) struct Left {
     pub(super) beats: u8,
     /// The requests that have not come in, a bit for each.
     pub(super) requests: u8,
+    /// The same for reads.
+    pub(super) reads: u8,
 }
 
 /// Something that happens in the world.
@@ -44,6 +46,7 @@ pub(super) enum Event {
     Sync(u8),
     Restart(u8, u8),
     Submit(u8, u8),
+    Read(u8, u8),
     TimeOut(u8),
     Tick(u8),
     Beat(u8),
@@ -51,14 +54,18 @@ pub(super) enum Event {
 
 impl Left {
     pub(super) fn of(world: &World) -> Left {
-        let requests = (1_u16 << world.requests.len()) - 1;
+        let all = |clients: &[u8]| {
+            let bits = (1_u16 << clients.len()) - 1;
+            u8::try_from(bits).expect("at most eight requests, and reads")
+        };
         Left {
             elections: world.elections,
             step_downs: world.step_downs,
             crashes: world.crashes,
             ticks: world.ticks,
             beats: world.beats,
-            requests: u8::try_from(requests).expect("at most eight requests"),
+            requests: all(&world.requests),
+            reads: all(&world.reads),
         }
     }
 }
@@ -68,7 +75,7 @@ impl State {
     pub(super) fn pack(&self) -> Box<[u32]> {
         let left = &self.left;
         let low = [left.elections, left.step_downs, left.crashes, left.requests];
-        let high = [left.ticks, left.beats, 0, 0];
+        let high = [left.ticks, left.beats, left.reads, 0];
         let mut packed = Vec::with_capacity(MEMBERS + 3 + self.flight.len());
         packed.extend(self.members);
         packed.extend([
@@ -84,7 +91,7 @@ impl State {
     pub(super) fn unpack(packed: &[u32]) -> State {
         let (head, flight) = packed.split_at(MEMBERS + 3);
         let [elections, step_downs, crashes, requests] = head[MEMBERS].to_le_bytes();
-        let [ticks, beats, ..] = head[MEMBERS + 1].to_le_bytes();
+        let [ticks, beats, reads, _] = head[MEMBERS + 1].to_le_bytes();
         State {
             members: head[..MEMBERS].try_into().expect("as it was packed"),
             left: Left {
@@ -94,6 +101,7 @@ impl State {
                 ticks,
                 beats,
                 requests,
+                reads,
             },
             history: head[MEMBERS + 2],
             flight: flight.to_vec(),
@@ -157,14 +165,20 @@ impl State {
                 events.push(Event::Submit(member - 1, request));
             }
         }
+        for (read, &member) in (0..).zip(&world.reads) {
+            if self.left.reads >> read & 1 == 1 {
+                events.push(Event::Read(member - 1, read));
+            }
+        }
         events
     }
 
-    /// The state after `event`; `None` if it is this one again, or this one with fewer messages:
+    /// The state after `event`, when `decided` slots are decided; `None` if it is this one again, or this one with fewer messages:
     /// whatever can happen then can happen now.
     pub(super) fn after(
         &self,
         event: Event,
+        decided: u8,
         world: &World,
         tables: &mut Tables,
     ) -> Checked<Option<State>> {
@@ -178,15 +192,22 @@ impl State {
             Event::Sync(at) => next.take(at, Step::Sync, tables)?,
             Event::Restart(at, kept) => {
                 next.left.crashes -= 1;
-                // What was on its way to the old life was on connections that ended with it.
-                next.flight
-                    .retain(|&letter| index(tables.letters[letter as usize].to) != at);
+                if world.greetings {
+                    next.flight
+                        .retain(|&letter| index(tables.letters[letter as usize].to) != at);
+                }
                 next.take(at, Step::Restart(kept), tables)?;
-                next.greet(at, tables)?;
+                if world.greetings {
+                    next.greet(at, tables)?;
+                }
             }
             Event::Submit(at, request) => {
                 next.left.requests &= !(1 << request);
                 next.take(at, Step::Submit(request), tables)?;
+            }
+            Event::Read(at, read) => {
+                next.left.reads &= !(1 << read);
+                next.take(at, Step::Read(decided), tables)?;
             }
             Event::TimeOut(at) => {
                 let leads = tables.members[next.members[usize::from(at)] as usize]
@@ -226,6 +247,7 @@ impl State {
     /// One member takes a step; what it sends is on its way.
     pub(super) fn take(&mut self, at: u8, step: Step, tables: &mut Tables) -> Checked {
         let member = &mut self.members[usize::from(at)];
+        tables.note(at, step);
         let moved = tables.apply(*member, step)?;
         *member = moved.node;
         for &letter in &moved.sent {
@@ -253,30 +275,6 @@ impl State {
             self.take(at, to_member, tables)?;
         }
         Ok(())
-    }
-}
-
-impl State {
-    /// What members wrote and sent between this state and the one after it, in words.
-    pub(super) fn difference(&self, after: &State, tables: &Tables) -> Vec<String> {
-        let mut lines = Vec::new();
-        for (before, now) in self.members.iter().zip(&after.members) {
-            let [before, now] = [before, now].map(|at| &tables.members[*at as usize].node);
-            let written = now.disk.written_since(&before.disk);
-            let written: Vec<String> = written.map(trace::record).collect();
-            if !written.is_empty() {
-                lines.push(format!("    r{} writes {}", now.id, written.join(", ")));
-            }
-        }
-        let new = |letter: &&u32| self.flight.binary_search(letter).is_err();
-        for letter in after.flight.iter().filter(new) {
-            let Letter { from, to, message } = &tables.letters[*letter as usize];
-            lines.push(format!(
-                "    r{from} sends to r{to}: {}",
-                trace::message(message)
-            ));
-        }
-        lines
     }
 }
 
@@ -313,6 +311,7 @@ impl Event {
             Event::Sync(at) => (1, at, 0),
             Event::Restart(at, kept) => (2, at, kept),
             Event::Submit(at, request) => (3, at, request),
+            Event::Read(at, read) => (3, at, 128 + read),
             Event::TimeOut(at) => (4, at, 0),
             Event::Tick(at) => (5, at, 0),
             Event::Beat(at) => (6, at, 0),
@@ -327,6 +326,7 @@ impl Event {
             0 => Event::Deliver(packed),
             1 => Event::Sync(at),
             2 => Event::Restart(at, argument),
+            3 if argument >= 128 => Event::Read(at, argument - 128),
             3 => Event::Submit(at, argument),
             4 => Event::TimeOut(at),
             5 => Event::Tick(at),
@@ -351,6 +351,7 @@ impl Event {
                 )
             }
             Event::Submit(at, request) => format!("r{} gets request {request}", at + 1),
+            Event::Read(at, _) => format!("r{} gets a read", at + 1),
             Event::TimeOut(at) => format!("r{} has heard nothing for long", at + 1),
             Event::Tick(at) => format!("r{} fetches what is missing", at + 1),
             Event::Beat(at) => format!("r{} sends heartbeats", at + 1),

@@ -34,6 +34,8 @@ pub(super) enum Step {
     },
     /// A client's request comes in.
     Submit(u8),
+    /// A client's read comes in, when so many slots are decided.
+    Read(u8),
     /// Nothing was heard for long.
     TimeOut,
     /// What is missing is due to be fetched.
@@ -63,8 +65,15 @@ pub(super) struct Member {
     pub(super) node: Node,
     pub(super) shows: Shows,
     moves: BTreeMap<Step, Result<Arc<Move>, Violation>>,
-    /// Whether messages by number are of no use to this life any more, as far as that was asked.
-    useless: BTreeMap<u32, bool>,
+    /// The answers about messages, by number, as far as they were asked for.
+    answers: Vec<Answers>,
+}
+
+/// What is known of a message at a member.
+#[derive(Clone, Copy, Debug, Default)]
+struct Answers {
+    is_useless: Option<bool>,
+    is_only_remembered: Option<bool>,
 }
 
 /// What events and checks need to know of a member's state.
@@ -101,6 +110,8 @@ pub(super) struct Tables {
     batches: Vec<(ReplicaId, Position)>,
     /// How many different steps were worked out.
     pub(super) steps: u64,
+    /// The steps taken since somebody began to watch, with who took them.
+    watched: Option<Vec<(u8, Step)>>,
     /// How members are told apart.
     reading: Reading,
     text: String,
@@ -123,7 +134,27 @@ impl Tables {
             value_hashes: Seen::new(),
             batches: Vec::new(),
             steps: 0,
+            watched: None,
             text: String::new(),
+        }
+    }
+
+    /// Whether requests are forwarded to the leader.
+    pub(super) fn forwards(&self) -> bool {
+        self.world.modes.dissemination == Dissemination::Leader
+    }
+
+    /// Does something, and tells of which steps of members that consists.
+    pub(super) fn watch<T>(&mut self, what: impl FnOnce(&mut Tables) -> T) -> (T, Vec<(u8, Step)>) {
+        self.watched = Some(Vec::new());
+        let done = what(self);
+        (done, self.watched.take().unwrap_or_default())
+    }
+
+    /// Somebody takes a step.
+    pub(super) fn note(&mut self, at: u8, step: Step) {
+        if let Some(watched) = &mut self.watched {
+            watched.push((at, step));
         }
     }
 
@@ -146,12 +177,25 @@ impl Tables {
     /// decides nothing yet, a promise that does not count yet. Such messages are as good on their way
     /// as here, unless heartbeats tell who has voted.
     pub(super) fn is_only_remembered(&mut self, member: u32, letter: u32) -> bool {
-        let body = &self.letters[letter as usize].message.body;
-        if self.world.beats > 0 || !matches!(body, Body::Accepted { .. } | Body::Promise(_)) {
-            return false;
+        if let Some(known) = self.answers(member, letter).is_only_remembered {
+            return known;
         }
-        let moved = self.apply(member, Step::Deliver(letter));
-        moved.is_ok_and(|moved| moved.sent.is_empty() && self.looks_like(moved.node, member))
+        let body = &self.letters[letter as usize].message.body;
+        let kind = matches!(body, Body::Accepted { .. } | Body::Promise(_));
+        let known = kind && self.world.beats == 0 && {
+            let moved = self.apply(member, Step::Deliver(letter));
+            moved.is_ok_and(|moved| moved.sent.is_empty() && self.looks_like(moved.node, member))
+        };
+        self.answers(member, letter).is_only_remembered = Some(known);
+        known
+    }
+
+    fn answers(&mut self, member: u32, letter: u32) -> &mut Answers {
+        let (answers, at) = (&mut self.members[member as usize].answers, letter as usize);
+        if answers.len() <= at {
+            answers.resize(at + 1, Answers::default());
+        }
+        &mut answers[at]
     }
 
     /// Whether two such messages together do something.
@@ -170,8 +214,8 @@ impl Tables {
     /// Whether a message can never again do anything at a member in this life of it: it changes nothing
     /// and makes nothing be sent, and is of a kind of which that is then so for good.
     pub(super) fn is_useless(&mut self, member: u32, letter: u32) -> bool {
-        if let Some(known) = self.members[member as usize].useless.get(&letter) {
-            return *known;
+        if let Some(known) = self.answers(member, letter).is_useless {
+            return known;
         }
         let known = match self.apply(member, Step::Deliver(letter)) {
             Ok(moved) if moved.node == member && moved.sent.is_empty() => {
@@ -179,7 +223,7 @@ impl Tables {
             }
             _ => false,
         };
-        self.members[member as usize].useless.insert(letter, known);
+        self.answers(member, letter).is_useless = Some(known);
         known
     }
 
@@ -225,6 +269,7 @@ impl Tables {
                 node.greet(peer, incarnation, Incarnation(u64::from(known)))?;
             }
             Step::Submit(request) => node.submit(request)?,
+            Step::Read(floor) => node.read(usize::from(floor))?,
             Step::TimeOut => node.time_out()?,
             Step::Tick => node.tick()?,
             Step::Beat => node.beat()?,
@@ -261,7 +306,7 @@ impl Tables {
                 node,
                 shows,
                 moves: BTreeMap::new(),
-                useless: BTreeMap::new(),
+                answers: Vec::new(),
             });
         }
         Ok(Move { node: number, sent })
@@ -278,7 +323,10 @@ impl Tables {
             text.push_str(&format!("{after}:{letter:?} "));
         }
         let syncs: Vec<usize> = node.disk.pending_syncs().collect();
-        text.push_str(&format!("{} {syncs:?} {:?}", node.id, node.taken));
+        text.push_str(&format!(
+            "{} {syncs:?} {:?} {:?}",
+            node.id, node.taken, node.reads
+        ));
         if self.world.crashes > 0 {
             for kept in self.crash_points(node) {
                 text.push_str(&node.recovered(usize::from(kept)));
@@ -299,7 +347,7 @@ impl Tables {
     }
 
     /// The number of a message, `None` if it is of a kind that this world never delivers.
-    fn intern_parcel(&mut self, from: ReplicaId, parcel: &Parcel) -> Option<u32> {
+    pub(super) fn intern_parcel(&mut self, from: ReplicaId, parcel: &Parcel) -> Option<u32> {
         let number = self.number(from, parcel);
         let name = parcel.message.body.name();
         (!self.world.undelivered.contains(&name)).then_some(number)

@@ -1,5 +1,7 @@
 //! Runs of the whole world.
 
+mod exhaustive;
+
 use spaxos_sim::{BRANCHES, Figures, Options, run};
 
 /// Seeds that every test run goes through.
