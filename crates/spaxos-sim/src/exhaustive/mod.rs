@@ -110,7 +110,7 @@ pub struct World {
     /// One of so many states is continued to its end, with a quorum and in a way that the state draws; 0
     /// for none but those where nothing can happen.
     pub completed_one_in: u64,
-    /// The search ends once it has seen so many states; those after the last one are seen as well.
+    /// The search ends once it has seen so many states, or a few more.
     pub states_max: usize,
 }
 
