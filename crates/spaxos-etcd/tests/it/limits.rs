@@ -1,6 +1,7 @@
 //! Requests that are too large, too many, or too slow.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use hyper::Request;
 use hyper::body::{Body, Frame};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tonic::Code;
 
 use crate::harness::{Endpoint, connect, framed, outcome, put};
@@ -117,38 +119,44 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     assert_eq!(refusal, (Code::DeadlineExceeded, words));
 }
 
+/// A put that promises a message of two mebibytes, and never sends it.
+async fn stalled_put(address: SocketAddr) -> JoinHandle<()> {
+    let mut sender = connect(address).await;
+    let mut first = BytesMut::new();
+    first.put_u8(0);
+    first.put_u32(2 << 20);
+    let request = Request::post(format!("http://{address}/etcdserverpb.KV/Put"))
+        .header("content-type", "application/grpc")
+        .body(Stalled(Some(first.freeze())))
+        .expect("a request");
+    tokio::spawn(async move {
+        let response = sender.send_request(request).await.expect("an answer");
+        outcome(response).await.expect_err("half a request");
+    })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_have_only_so_much_room_together() {
     let endpoint = Endpoint::start_with(1, |info| {
         info.limits.in_flight_bytes_max = info.limits.message_bytes_max();
     })
     .await;
-    let mut sender = connect(endpoint.address).await;
-    let large = 2 << 20;
-    let mut first = BytesMut::new();
-    first.put_u8(0);
-    first.put_u32(large);
-    let request = Request::post(format!("http://{}/etcdserverpb.KV/Put", endpoint.address))
-        .header("content-type", "application/grpc")
-        .body(Stalled(Some(first.freeze())))
-        .expect("a request");
-    let waiting = tokio::spawn(sender.send_request(request));
-    // The large request has its room as soon as its first bytes are read.
+    let small = put("a", "1");
+    let put = async || endpoint.call::<_, pb::PutResponse>("KV/Put", &small).await;
+    let mut waiting = stalled_put(endpoint.address).await;
+    // The large request has its room as soon as its first bytes are read, unless a small one had a
+    // part of the room at that moment: then it was the large one that was refused.
     let refusal = loop {
-        let put = put("a", "1");
-        match endpoint.call::<_, pb::PutResponse>("KV/Put", &put).await {
-            Ok(_) => {}
-            Err(refusal) => break refusal,
+        if waiting.is_finished() {
+            waiting = stalled_put(endpoint.address).await;
+        }
+        if let Err(refusal) = put().await {
+            break refusal;
         }
     };
     let words = "etcdserver: too many requests".to_owned();
     assert_eq!(refusal, (Code::ResourceExhausted, words));
     waiting.abort();
     let _ = waiting.await;
-    let put = put("a", "1");
-    while endpoint
-        .call::<_, pb::PutResponse>("KV/Put", &put)
-        .await
-        .is_err()
-    {}
+    while put().await.is_err() {}
 }
