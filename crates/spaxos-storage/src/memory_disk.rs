@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::disk::{Access, BLOCK_BYTES, Disk, DiskFile};
 
-const SECTOR_BYTES: usize = 512;
+mod content;
+
+use content::{Content, Draw};
 
 /// What happens to the call that [`MemoryDisk::fail_at`] names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,8 @@ struct State {
     /// Calls that change something, counted.
     operations: u64,
     fault: Option<(u64, Fault)>,
+    /// This many more reads succeed before one fails.
+    reads_left: Option<u64>,
     stopped: bool,
     bytes_max: Option<u64>,
     names: BTreeMap<String, u64>,
@@ -68,16 +72,6 @@ impl NameChange {
     }
 }
 
-#[derive(Clone, Default)]
-struct Content {
-    /// What readers see.
-    current: Vec<u8>,
-    /// What the disk surely has.
-    durable: Vec<u8>,
-    /// Blocks on their way.
-    dirty: BTreeSet<usize>,
-}
-
 impl MemoryDisk {
     /// An empty disk without limits.
     #[must_use]
@@ -105,9 +99,20 @@ impl MemoryDisk {
         self.lock().fault = Some((operation, fault));
     }
 
+    /// Makes one read fail, after `reads` that succeed.
+    pub fn fail_read_after(&self, reads: u64) {
+        self.lock().reads_left = Some(reads);
+    }
+
     /// Takes no more than this many bytes in all files together from now on.
     pub fn limit_bytes(&self, bytes_max: u64) {
         self.lock().bytes_max = Some(bytes_max);
+    }
+
+    /// How many bytes all files have together.
+    #[must_use]
+    pub fn used_bytes(&self) -> u64 {
+        self.lock().used_bytes()
     }
 
     /// A power cut: of what was not durable some is kept, some lost, some torn, as `seed` says. Files
@@ -159,6 +164,26 @@ impl MemoryDisk {
         state.durable_names.insert(name.to_owned(), id);
     }
 
+    /// Changes bytes of a file in place, durably, past every limit and fault: for damage on purpose. The
+    /// file does not grow; what does not fit is left out.
+    pub fn overwrite(&self, name: &str, offset: usize, data: &[u8]) {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let content = state
+            .names
+            .get(name)
+            .and_then(|id| state.contents.get_mut(id));
+        let Some(content) = content else {
+            return;
+        };
+        for bytes in [&mut content.current, &mut content.durable] {
+            let room = bytes.len().saturating_sub(offset).min(data.len());
+            if room > 0 {
+                bytes[offset..offset + room].copy_from_slice(&data[..room]);
+            }
+        }
+    }
+
     /// Takes a file away, durably, past every fault.
     pub fn take(&self, name: &str) {
         let mut state = self.lock();
@@ -185,6 +210,26 @@ impl State {
         self.generation += 1;
         self.stopped = false;
         self.fault = None;
+        self.reads_left = None;
+    }
+
+    fn used_bytes(&self) -> u64 {
+        self.contents.values().map(|c| c.current.len() as u64).sum()
+    }
+
+    /// Counts a read, which may be the one that fails.
+    fn count_read(&mut self) -> io::Result<()> {
+        match &mut self.reads_left {
+            Some(0) => {
+                self.reads_left = None;
+                Err(io::Error::other("the disk cannot read this"))
+            }
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     fn new_content(&mut self, content: Content) -> u64 {
@@ -227,9 +272,10 @@ impl State {
     }
 
     fn check_room(&self, more: u64) -> io::Result<()> {
-        let used: u64 = self.contents.values().map(|c| c.current.len() as u64).sum();
         match self.bytes_max {
-            Some(bytes_max) if used + more > bytes_max => Err(io::ErrorKind::StorageFull.into()),
+            Some(bytes_max) if self.used_bytes() + more > bytes_max => {
+                Err(io::ErrorKind::StorageFull.into())
+            }
             _ => Ok(()),
         }
     }
@@ -242,63 +288,6 @@ impl State {
     fn find(&self, name: &str) -> io::Result<u64> {
         let id = self.names.get(name).copied();
         id.ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-}
-
-impl Content {
-    fn write(&mut self, offset: usize, data: &[u8]) {
-        let end = offset + data.len();
-        if self.current.len() < end {
-            self.current.resize(end, 0);
-        }
-        self.current[offset..end].copy_from_slice(data);
-        self.dirty
-            .extend(offset / BLOCK_BYTES..end.div_ceil(BLOCK_BYTES));
-    }
-
-    fn sync(&mut self) {
-        self.durable.resize(self.current.len(), 0);
-        for block in std::mem::take(&mut self.dirty) {
-            let range = self.block(block);
-            self.durable[range.clone()].copy_from_slice(&self.current[range]);
-        }
-    }
-
-    fn block(&self, block: usize) -> std::ops::Range<usize> {
-        let start = (block * BLOCK_BYTES).min(self.current.len());
-        start..(start + BLOCK_BYTES).min(self.current.len())
-    }
-
-    fn crash(&mut self, mode: u64, draw: &mut Draw) {
-        let keep_length = match mode {
-            0 => false,
-            1 => true,
-            _ => draw.below(2) == 0,
-        };
-        if keep_length && self.durable.len() != self.current.len() {
-            self.durable.resize(self.current.len(), 0);
-        }
-        for block in std::mem::take(&mut self.dirty) {
-            let range = self.block(block);
-            if range.end > self.durable.len() {
-                continue;
-            }
-            let (old, new) = (&mut self.durable[range.clone()], &self.current[range]);
-            match (mode, draw.below(4)) {
-                (0, _) | (2, 0 | 1) | (3, 0) => {}
-                (1, _) | (2, _) | (3, 1) => old.copy_from_slice(new),
-                (_, 2) => {
-                    let sectors = old.chunks_mut(SECTOR_BYTES).zip(new.chunks(SECTOR_BYTES));
-                    for (old, new) in sectors {
-                        if draw.below(2) == 0 {
-                            old.copy_from_slice(new);
-                        }
-                    }
-                }
-                _ => old.fill_with(|| draw.next().to_le_bytes()[0]),
-            }
-        }
-        self.current = self.durable.clone();
     }
 }
 
@@ -403,7 +392,8 @@ impl DiskFile for MemoryFile {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         self.check_aligned(offset, buffer)?;
-        let state = self.lock()?;
+        let mut state = self.lock()?;
+        state.count_read()?;
         let content = &state.contents[&self.content];
         let start = usize::try_from(offset).map_err(io::Error::other)?;
         let start = start.min(content.current.len());
@@ -449,34 +439,5 @@ impl DiskFile for MemoryFile {
             }
         }
         Ok(())
-    }
-}
-
-impl Content {
-    /// Replaces what only the cache has by what the disk has.
-    fn show_durable(&self, start: usize, buffer: &mut [u8]) {
-        for (block, part) in (start / BLOCK_BYTES..).zip(buffer.chunks_mut(BLOCK_BYTES)) {
-            let at = block * BLOCK_BYTES;
-            if !self.dirty.contains(&block) && self.durable.len() >= at + part.len() {
-                part.copy_from_slice(&self.durable[at..at + part.len()]);
-            }
-        }
-    }
-}
-
-/// Splitmix64: a few well-mixed numbers from a seed.
-struct Draw(u64);
-
-impl Draw {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
     }
 }
