@@ -3,6 +3,7 @@
 use crate::FaultKind;
 use crate::network::CutKind;
 use crate::random::{Random, Span};
+use crate::store::Damage;
 use crate::swarm::FaultShape;
 
 /// A fault with all its particulars.
@@ -26,6 +27,18 @@ pub(crate) enum Fault {
         by_ns: u64,
         for_ns: u64,
     },
+    /// A disk has room for this much more for a while.
+    FullDisk {
+        replica: usize,
+        room_bytes: u64,
+        for_ns: u64,
+    },
+    /// One of the next writes, syncs or changes of names fails.
+    WriteError { replica: usize },
+    /// One of the next reads fails.
+    ReadError { replica: usize },
+    /// A place of a disk goes bad.
+    Damage { replica: usize, kind: Damage },
     /// A disk is put back to what it was before the present life.
     Restore { replica: usize },
     /// A twin of `lane` sends a batch to `at`.
@@ -86,6 +99,21 @@ pub(crate) fn draw(
             to: random.index(replicas),
             by_ns: random.within(Span::new(0, shape.trouble_ns.max / 4)),
             for_ns,
+        },
+        FaultKind::FullDisk => Fault::FullDisk {
+            replica,
+            room_bytes: random.below(1 << 20),
+            for_ns,
+        },
+        FaultKind::WriteError => Fault::WriteError { replica },
+        FaultKind::ReadError => Fault::ReadError { replica },
+        FaultKind::BitRot => Fault::Damage {
+            replica,
+            kind: Damage::Flip,
+        },
+        FaultKind::MisplacedBlock => Fault::Damage {
+            replica,
+            kind: random.pick(&[Damage::Misdirected, Damage::Stale]),
         },
         FaultKind::Restore => Fault::Restore { replica },
         FaultKind::Twin => Fault::Forge {

@@ -33,6 +33,7 @@ mod network;
 pub mod planted;
 mod process;
 mod random;
+mod store;
 mod swarm;
 mod trace;
 mod violation;
@@ -88,6 +89,16 @@ pub enum FaultKind {
     Twin,
     /// A disk is slow.
     SlowDisk,
+    /// A disk has no room left for a while.
+    FullDisk,
+    /// A write, a sync or a change of a name fails.
+    WriteError,
+    /// A read fails.
+    ReadError,
+    /// A bit of a disk turns over, where it was synced.
+    BitRot,
+    /// A block of a disk holds what belongs elsewhere, or what it held before.
+    MisplacedBlock,
     /// A link is slow.
     SlowLink,
 }
@@ -109,6 +120,11 @@ impl FaultKind {
         FaultKind::Restore,
         FaultKind::Twin,
         FaultKind::SlowDisk,
+        FaultKind::FullDisk,
+        FaultKind::WriteError,
+        FaultKind::ReadError,
+        FaultKind::BitRot,
+        FaultKind::MisplacedBlock,
         FaultKind::SlowLink,
     ];
 

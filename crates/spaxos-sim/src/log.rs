@@ -1,20 +1,22 @@
-//! A replica's log at the level of records: a list with a durable prefix.
+//! A replica's log: the list of what its process appended, as the world knows it, above the real log on
+//! its disk. What a start finds is compared with the list.
 
-use spaxos_core::batch::Batch;
-use spaxos_core::cut::Value;
 use spaxos_core::effect::{LogFound, LogQuery};
 use spaxos_core::record::Record;
-use spaxos_core::types::{Lsn, Position, ReplicaId, Sequence, Slot};
-use std::sync::Arc;
+use spaxos_core::types::{Lsn, ReplicaId};
+use spaxos_storage::LogOptions;
 
-use crate::random::{Random, Span};
-use crate::violation::{Checked, ensure};
+use crate::random::Random;
+use crate::store::{Damage, Failure, Store};
+use crate::violation::{Checked, Violation, ensure};
+
+const NAME: &str = "log";
 
 /// All records of a replica's log, oldest first. Survives its process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SimLog {
     records: Vec<Record>,
-    /// This many records survive any crash.
+    /// This many records were handed to the disk: they survive any crash.
     durable: usize,
     /// This many records were there when the present life began: `Lsn` counts from here.
     base: usize,
@@ -22,9 +24,30 @@ pub(crate) struct SimLog {
     syncing: Option<usize>,
     /// Another sync was asked for while one was running.
     again: bool,
+    store: Store,
+}
+
+/// How a start went.
+#[derive(Debug)]
+pub(crate) enum Opening {
+    /// This many of the records that the last process appended are gone.
+    Open { lost: usize },
+    /// The disk does not let it.
+    Failed(Failure),
 }
 
 impl SimLog {
+    pub(crate) fn new(member: ReplicaId, options: LogOptions) -> SimLog {
+        SimLog {
+            records: Vec::new(),
+            durable: 0,
+            base: 0,
+            syncing: None,
+            again: false,
+            store: Store::new(member, options),
+        }
+    }
+
     pub(crate) fn records(&self) -> &[Record] {
         &self.records
     }
@@ -38,10 +61,35 @@ impl SimLog {
         Lsn(self.durable.saturating_sub(self.base) as u64)
     }
 
+    /// Opens the real log, and takes over what it has kept: at least what was durable, and nothing
+    /// but what was appended.
+    pub(crate) fn open(&mut self) -> Checked<Opening> {
+        let found = match self.store.open() {
+            Ok(found) => found,
+            Err(failure) => return Ok(Opening::Failed(failure)),
+        };
+        let kept = found.len();
+        ensure(kept >= self.durable, NAME, || {
+            format!(
+                "{} records were durable, a start finds {kept}",
+                self.durable
+            )
+        })?;
+        ensure(self.records.starts_with(&found), NAME, || {
+            let both = self.records.iter().zip(&found).enumerate();
+            let differs = both.into_iter().find(|(_, (ours, theirs))| ours != theirs);
+            format!("a start finds {kept} records, one that was never appended so: {differs:?}")
+        })?;
+        let lost = self.records.len() - kept;
+        self.records.truncate(kept);
+        self.durable = kept;
+        Ok(Opening::Open { lost })
+    }
+
     /// Appends a record that the replica numbered.
     pub(crate) fn append(&mut self, lsn: Lsn, record: Record) -> Checked {
         let expected = Lsn((self.records.len() - self.base) as u64 + 1);
-        ensure(lsn == expected, "log", || {
+        ensure(lsn == expected, NAME, || {
             format!("record {lsn} is appended where {expected} is next")
         })?;
         self.records.push(record);
@@ -53,10 +101,12 @@ impl SimLog {
         self.records.push(record);
     }
 
-    /// Everything on the disk, the new life included, is durable: numbers start anew.
-    pub(crate) fn begin_life(&mut self) {
+    /// Makes the new life durable: numbers start anew.
+    pub(crate) fn begin_life(&mut self) -> Result<(), Failure> {
+        self.store.commit(&self.records[self.records.len() - 1..])?;
         self.durable = self.records.len();
         self.base = self.records.len();
+        Ok(())
     }
 
     /// Starts a sync of everything appended so far; false if one is running, which is then followed
@@ -71,119 +121,71 @@ impl SimLog {
     }
 
     /// The running sync is done. Returns whether another one is wanted.
-    pub(crate) fn finish_sync(&mut self) -> bool {
+    pub(crate) fn finish_sync(&mut self) -> Result<bool, Failure> {
         if let Some(upto) = self.syncing.take() {
-            self.durable = self.durable.max(upto);
+            self.store.commit(&self.records[self.durable..upto])?;
+            self.durable = upto;
         }
-        std::mem::take(&mut self.again)
+        Ok(std::mem::take(&mut self.again))
     }
 
-    /// The process dies. `power` takes what was not synced, except a prefix of it that happened to
-    /// reach the disk; else the operating system still has everything. Returns how many are lost.
-    pub(crate) fn crash(&mut self, power: bool, random: &mut Random) -> usize {
-        let before = self.records.len();
+    /// Does what the log's thread does when nothing is to be written.
+    pub(crate) fn work_ahead(&mut self, settle: bool) -> Result<(), Failure> {
+        self.store.work_ahead(settle)
+    }
+
+    /// The process dies. `power` takes what was not synced, except what happened to reach the disk;
+    /// else the operating system still has what was written. How much that is, the next start finds.
+    pub(crate) fn die(&mut self, power: bool, random: &mut Random) {
         self.syncing = None;
         self.again = false;
-        if power {
-            let pending = (self.records.len() - self.durable) as u64;
-            let kept = match random.below(4) {
-                0 => 0,
-                1 => pending,
-                _ => random.within(Span::new(0, pending)),
-            };
-            self.records.truncate(self.durable + kept as usize);
-        }
-        before - self.records.len()
+        let pending = &self.records[self.durable..];
+        self.store.die(pending, power, random);
     }
 
     /// Everything is made durable at once, as a driver does before it ends.
-    pub(crate) fn sync_all(&mut self) {
+    pub(crate) fn sync_all(&mut self) -> Result<(), Failure> {
+        self.store.commit(&self.records[self.durable..])?;
         self.durable = self.records.len();
+        Ok(())
     }
 
     /// The disk is put back to its first `kept` records.
-    pub(crate) fn restore(&mut self, kept: usize) {
+    pub(crate) fn restore(&mut self, kept: usize) -> Checked {
         self.records.truncate(kept);
         self.durable = kept;
         self.base = kept;
+        let restored = self.store.restore(&self.records);
+        restored.map_err(|failure| Violation::new(NAME, format!("a good disk fails: {failure:?}")))
     }
 
-    /// Answers a query as the storage would, from what was written.
-    pub(crate) fn query(&self, query: &LogQuery) -> LogFound {
-        match *query {
-            LogQuery::Batches {
-                lane,
-                from,
-                to,
-                bytes_max,
-            } => LogFound::Batches(self.batches(lane, from, to, bytes_max)),
-            LogQuery::Slots { from, to } => LogFound::Slots {
-                first: from,
-                values: self.slots(from, to),
-            },
-        }
+    /// Answers a query of a peer that lags.
+    pub(crate) fn query(&self, query: &LogQuery) -> Result<LogFound, Failure> {
+        self.store.read(query)
     }
 
-    fn batches(
-        &self,
-        lane: ReplicaId,
-        from: Position,
-        to: Sequence,
-        bytes_max: u64,
-    ) -> Vec<Arc<Batch>> {
-        let mut found: Vec<Arc<Batch>> = Vec::new();
-        let mut next = from;
-        let mut bytes = 0;
-        for record in &self.records {
-            let Record::Batch(batch) = record else {
-                continue;
-            };
-            if batch.lane != lane || batch.position != next || next.sequence > to {
-                continue;
-            }
-            if bytes >= bytes_max && !found.is_empty() {
-                break;
-            }
-            bytes += batch.cost_bytes();
-            next.sequence = next.sequence.next();
-            found.push(Arc::clone(batch));
-        }
-        found
+    /// The next start dies inside one of its calls to the disk.
+    pub(crate) fn die_in_start(&mut self, random: &mut Random) {
+        self.store.die_in_start(random);
     }
 
-    /// The values that the log has for these slots, as far as it has them without gap. The asker
-    /// knows them to be decided.
-    fn slots(&self, from: Slot, to: Slot) -> Vec<Value> {
-        let mut values: Vec<&Value> = Vec::new();
-        for record in &self.records {
-            match record {
-                Record::Adoption {
-                    first,
-                    values: tail,
-                    ..
-                } => {
-                    values.truncate(first.0 as usize - 1);
-                    values.extend(tail);
-                }
-                Record::Vote { slot, value, .. } => {
-                    values.truncate(slot.0 as usize - 1);
-                    values.push(value);
-                }
-                Record::DecidedSlot { slot, value } => {
-                    let at = slot.0 as usize - 1;
-                    if values.get(at).is_none_or(|known| *known != value) {
-                        values.truncate(at);
-                        values.push(value);
-                    }
-                }
-                _ => {}
-            }
-        }
-        let end = values.len().min(to.0 as usize);
-        let first = (from.0 as usize - 1).min(end);
-        values[first..end]
-            .iter()
-            .map(|value| (*value).clone())
-            .collect()
+    /// See [`Store::fail_write`].
+    pub(crate) fn fail_write(&mut self, random: &mut Random) {
+        self.store.fail_write(random);
+    }
+
+    /// See [`Store::fail_read`].
+    pub(crate) fn fail_read(&mut self, random: &mut Random) {
+        self.store.fail_read(random);
+    }
+
+    /// See [`Store::limit_room`].
+    pub(crate) fn limit_room(&mut self, bytes: u64) {
+        self.store.limit_room(bytes);
+    }
+
+    /// See [`Store::damage`].
+    pub(crate) fn damage(&mut self, kind: Damage, random: &mut Random) -> Result<String, Failure> {
+        self.store.damage(kind, random)
     }
 }

@@ -9,6 +9,7 @@ use spaxos_core::record::Life;
 use spaxos_core::recovery::Recovery;
 use spaxos_core::replica::Replica;
 use spaxos_core::types::{Incarnation, Lsn, ReplicaId, Slot};
+use spaxos_storage::LogOptions;
 
 use crate::clock::LocalClock;
 use crate::command::Command;
@@ -108,11 +109,11 @@ pub(crate) struct Read {
 }
 
 impl Process {
-    pub(crate) fn new(id: ReplicaId, clock: LocalClock) -> Process {
+    pub(crate) fn new(id: ReplicaId, clock: LocalClock, options: LogOptions) -> Process {
         Process {
             id,
             clock,
-            log: SimLog::default(),
+            log: SimLog::new(id, options),
             boot: 0,
             state: State::Down,
             slow_disk_ns: 0,

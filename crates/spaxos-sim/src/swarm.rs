@@ -5,6 +5,7 @@ use spaxos_core::batch::BATCH_HEAD_BYTES;
 use spaxos_core::config::{Config, Dissemination, Limits, Modes, Propose, Timing, Votes};
 use spaxos_core::sessions::SessionLimits;
 use spaxos_core::types::ReplicaId;
+use spaxos_storage::LogOptions;
 
 use crate::command::COMMAND_BYTES;
 use crate::network::NetworkShape;
@@ -33,9 +34,10 @@ pub(crate) struct Swarm {
     pub(crate) safety_ns: u64,
 }
 
-/// How long the disk and the state machine take.
+/// How long the disk takes, and how the log uses it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DiskShape {
+    pub(crate) log: LogOptions,
     pub(crate) sync_ns: Span,
     pub(crate) read_ns: Span,
 }
@@ -267,8 +269,28 @@ fn draw_disk(random: &mut Random, election_ns: u64) -> DiskShape {
         election_ns / 10
     };
     DiskShape {
+        log: draw_log(random),
         sync_ns: draw_span(random, 10 * US, sync_max),
         read_ns: draw_span(random, 10 * US, election_ns / 10),
+    }
+}
+
+/// Segments that are soon full, an index that soon forgets, and queries that soon end.
+fn draw_log(random: &mut Random) -> LogOptions {
+    let record_bytes_max = 40 << 10;
+    LogOptions {
+        segment_bytes: random.pick(&[64 << 10, 128 << 10]),
+        record_bytes_max,
+        pending_bytes_max: random.pick(&[256, 4 << 10, 1 << 20]),
+        prepare_bytes_max: 16 << 10,
+        ahead_bytes_max: random.pick(&[0, 32 << 10]),
+        spares_max: random.pick(&[0, 1, 2]),
+        read_bytes: random.pick(&[4 << 10, 64 << 10]),
+        stretch_bytes: random.pick(&[4 << 10, 32 << 10]),
+        stretches_max: random.pick(&[4, 1 << 14]),
+        query_read_bytes_max: random.pick(&[8 << 10, 1 << 20]),
+        query_slots_max: random.pick(&[1, 4, 1024]),
+        ..LogOptions::default()
     }
 }
 
@@ -303,6 +325,7 @@ fn draw_faults(random: &mut Random, election_ns: u64, options: &Options) -> Faul
     for kind in FaultKind::SCHEDULED {
         let weight = match kind {
             FaultKind::Twin => random.pick(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
+            FaultKind::BitRot | FaultKind::MisplacedBlock => random.pick(&[0, 0, 0, 0, 1]),
             _ => random.pick(&[0, 0, 1, 1, 3]),
         };
         if !options.without.contains(kind) {

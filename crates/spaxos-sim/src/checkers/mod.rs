@@ -54,6 +54,8 @@ pub(crate) struct Checkers {
     pub(crate) branches: Figures,
     /// Whose disk went back: it is not looked at any more, and must not be heard.
     expelled: Vec<bool>,
+    /// Whose disk went back or bad: only ever a minority.
+    lost: Vec<bool>,
     /// A twin has written to a lane: positions may name two contents.
     forked: bool,
 }
@@ -77,6 +79,7 @@ impl Checkers {
             bounds: bounds::Bounds::new(config.limits, replicas),
             branches: Figures::default(),
             expelled: vec![false; replicas],
+            lost: vec![false; replicas],
             forked: false,
         }
     }
@@ -89,19 +92,35 @@ impl Checkers {
     /// Whether the disk of `replica` may go back behind life `life`: every other member would tell it,
     /// and a majority is left.
     pub(crate) fn may_expel(&self, replica: usize, id: ReplicaId, life: Incarnation) -> bool {
-        let others = (0..self.members.len()).filter(|at| *at != replica && !self.expelled[*at]);
+        let others = (0..self.members.len()).filter(|at| *at != replica && !self.lost[*at]);
         let heard = |at: usize| {
             self.durable[at]
                 .heard
                 .get(&id)
                 .is_some_and(|it| *it >= life)
         };
-        let left = others.clone().count() >= self.quorum;
-        !self.expelled[replica] && left && others.into_iter().all(heard)
+        self.may_lose(replica) && others.into_iter().all(heard)
     }
 
     pub(crate) fn expel(&mut self, replica: usize) {
         self.expelled[replica] = true;
+        self.lost[replica] = true;
+    }
+
+    /// Whether the disk of `replica` may go bad: a majority with good disks is left.
+    pub(crate) fn may_lose(&self, replica: usize) -> bool {
+        let others = (0..self.members.len()).filter(|at| *at != replica && !self.lost[*at]);
+        !self.lost[replica] && others.count() >= self.quorum
+    }
+
+    /// The disk of `replica` has gone bad.
+    pub(crate) fn lose(&mut self, replica: usize) {
+        self.lost[replica] = true;
+    }
+
+    /// Whether the disk of `replica` has gone back or bad.
+    pub(crate) fn is_lost(&self, replica: usize) -> bool {
+        self.lost[replica]
     }
 
     pub(crate) fn is_expelled(&self, replica: usize) -> bool {
@@ -161,13 +180,13 @@ impl Checkers {
         Ok(())
     }
 
-    /// A process died; `records` is what its log still has, of which a prefix is durable.
-    pub(crate) fn on_crash(&mut self, replica: usize, undurable: &[Record]) -> Checked {
+    /// A start has found what was durable, and `survivors` behind it.
+    pub(crate) fn on_recovered(&mut self, replica: usize, survivors: &[Record]) -> Checked {
         if self.expelled[replica] {
             return Ok(());
         }
         self.appended[replica] = self.durable[replica].clone();
-        for record in undurable {
+        for record in survivors {
             self.appended[replica].append(record)?;
         }
         Ok(())

@@ -13,6 +13,7 @@ use spaxos_core::types::{Incarnation, Position, ReplicaId, Sequence};
 use super::World;
 use crate::command;
 use crate::event::Packet;
+use crate::store::Damage;
 use crate::violation::{Checked, Violation};
 
 impl World {
@@ -41,8 +42,27 @@ impl World {
         if !self.processes[replica].is_down() {
             self.crash(replica, true)?;
         }
-        self.processes[replica].log.restore(kept);
-        Ok(())
+        self.processes[replica].log.restore(kept)
+    }
+
+    /// A place of a replica's disk goes bad, in what it has synced. Only ever a minority's: it must
+    /// notice when it reads that place, and is lost from then on.
+    pub(super) fn go_bad(&mut self, replica: usize, kind: Damage) -> Checked {
+        let process = &mut self.processes[replica];
+        if process.running().is_none() || !self.checkers.may_lose(replica) {
+            return Ok(());
+        }
+        match process.log.damage(kind, &mut self.chance.disk) {
+            Ok(place) => {
+                self.checkers.lose(replica);
+                self.figures.count("disk gone bad");
+                self.trace.remark(self.now_ns, || {
+                    format!("{kind:?}: the disk of #{replica} goes bad, {place}")
+                });
+                Ok(())
+            }
+            Err(failure) => self.on_disk_failure(replica, &failure),
+        }
     }
 
     /// Somebody sends `at` a batch of another replica's lane with a content of its own, as a second
@@ -112,10 +132,13 @@ impl World {
         self.figures.count("replica stopped for good");
         // It wrote down that it stopped, and must find that should it be started again.
         let process = &mut self.processes[replica];
-        process.log.sync_all();
+        let synced = process.log.sync_all();
         process.buried = matches!(reason, HaltReason::LaneForked { .. }) || process.halted;
         process.halted = true;
-        self.crash(replica, false)
+        match synced {
+            Ok(()) => self.crash(replica, false),
+            Err(failure) => self.on_disk_failure(replica, &failure),
+        }
     }
 
     /// A replica takes nothing more of a lane.

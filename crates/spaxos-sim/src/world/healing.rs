@@ -89,6 +89,7 @@ impl World {
         self.network.reshape(self.swarm.network);
         for process in &mut self.processes {
             process.slow_disk_ns = 0;
+            process.log.limit_room(u64::MAX);
         }
         let election_ns = self.swarm.timing.election_ns;
         let catching_up = (self.checkers.decided().0 + 100) * election_ns / 4;
@@ -141,7 +142,7 @@ impl World {
         let replicas = self.processes.len();
         let mut order: Vec<usize> = (0..replicas).collect();
         self.chance.faults.shuffle(&mut order);
-        let whole = |at: &usize| !self.checkers.is_expelled(*at);
+        let whole = |at: &usize| !self.checkers.is_lost(*at);
         let (mut core, mut others): (Vec<usize>, Vec<usize>) = order.into_iter().partition(whole);
         let least = replicas / 2 + 1;
         let healed = least + self.chance.faults.index(core.len() - least + 1);

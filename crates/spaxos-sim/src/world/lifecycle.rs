@@ -11,9 +11,14 @@ use spaxos_core::types::ReplicaId;
 use super::World;
 use crate::BRANCHES;
 use crate::event::{Event, Hello, Packet, Wake};
+use crate::log::Opening;
 use crate::machine::Machine;
 use crate::process::{Running, Starting, State};
-use crate::violation::Checked;
+use crate::store::Failure;
+use crate::violation::{Checked, ensure};
+
+/// How often a start dies itself.
+const RECOVERY_DEATH_PPM: u32 = 50_000;
 
 impl World {
     /// Starts a process that is down: replays its log, and begins a new life that has to be durable
@@ -27,6 +32,10 @@ impl World {
         let boot = process.boot;
         let config = self.swarm.config(process.id);
         self.checkers.on_boot(replica);
+        if !self.open_log(replica)? {
+            return Ok(());
+        }
+        let process = &mut self.processes[replica];
         let mut recovery = Recovery::new(&config);
         let mut machine = Machine::new(self.swarm.sessions);
         for record in process.log.records().to_vec() {
@@ -74,7 +83,9 @@ impl World {
             }
         };
         let fresh = process.log.durable();
-        process.log.begin_life();
+        if let Err(failure) = process.log.begin_life() {
+            return self.on_disk_failure(replica, &failure);
+        }
         self.checkers
             .on_durable(replica, &process.log.records()[fresh..])?;
         let Starting {
@@ -108,25 +119,64 @@ impl World {
         self.step(replica, input)
     }
 
+    /// Opens a replica's log as its start does. False if that fails: then it is started again later, or
+    /// never if the log is damaged.
+    fn open_log(&mut self, replica: usize) -> Checked<bool> {
+        let process = &mut self.processes[replica];
+        if self.chance.disk.chance(RECOVERY_DEATH_PPM) {
+            process.log.die_in_start(&mut self.chance.disk);
+        }
+        let durable = process.log.durable();
+        match process.log.open()? {
+            Opening::Open { lost } => {
+                let survivors = &process.log.records()[durable..];
+                self.checkers.on_recovered(replica, survivors)?;
+                self.checkers.on_durable(replica, survivors)?;
+                if lost > 0 {
+                    self.figures.count(BRANCHES[9]);
+                }
+                Ok(true)
+            }
+            Opening::Failed(failure) => {
+                self.on_disk_failure(replica, &failure)?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// The disk refuses a call: the process ends, as a node does, and another start may go better,
+    /// unless the log is damaged.
+    pub(super) fn on_disk_failure(&mut self, replica: usize, failure: &Failure) -> Checked {
+        self.trace
+            .remark(self.now_ns, || format!("#{replica}: {failure:?}"));
+        if let Failure::Damage(what) = failure {
+            ensure(self.checkers.is_lost(replica), "log", || {
+                format!("replica {replica} finds damage where none was done: {what}")
+            })?;
+            self.figures.count("damage found");
+            self.processes[replica].buried = true;
+        } else {
+            self.figures.count("start or write that failed");
+        }
+        let power = self.chance.disk.coin();
+        self.crash(replica, power)
+    }
+
     /// A process dies; with it goes all that was not written, and with the power what was not synced.
     pub(super) fn crash(&mut self, replica: usize, power: bool) -> Checked {
         let process = &mut self.processes[replica];
         process.state = State::Down;
         process.boot += 1;
-        let lost = process.log.crash(power, &mut self.chance.disk);
-        if lost > 0 {
-            self.figures.count(BRANCHES[9]);
-        }
+        process.log.die(power, &mut self.chance.disk);
+        let appended = process.log.records().len();
         let durable = process.log.durable();
-        let undurable = &process.log.records()[durable..];
-        let kept = undurable.len();
-        self.checkers.on_crash(replica, undurable)?;
         self.figures
             .count(if power { "power cut" } else { "crash" });
         self.trace
-            .event(self.now_ns, replica, &[2, kept as u64], || {
-                format!("dies, {durable} records are durable and {kept} more survive")
+            .event(self.now_ns, replica, &[2, appended as u64], || {
+                format!("dies, {durable} of {appended} records are durable")
             });
+        let process = &mut self.processes[replica];
         if !process.buried {
             let down = self.chance.faults.skewed(self.swarm.faults.down_ns);
             let at_ns = self.now_ns + down;

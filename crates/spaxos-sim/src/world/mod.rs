@@ -72,7 +72,7 @@ impl World {
         let processes: Vec<Process> = swarm
             .members
             .iter()
-            .map(|&id| Process::new(id, draw_clock(&mut clocks, &swarm)))
+            .map(|&id| Process::new(id, draw_clock(&mut clocks, &swarm), swarm.disk.log))
             .collect();
         let config = swarm.config(swarm.members[0]);
         let network = Network::new(processes.len(), swarm.network, random.fork());
@@ -180,6 +180,7 @@ impl World {
             Event::HealPartition { generation } => self.on_heal_partition(generation),
             Event::HealDisk { replica } => {
                 self.processes[replica].slow_disk_ns = 0;
+                self.processes[replica].log.limit_room(u64::MAX);
                 Ok(())
             }
             Event::HealLink { from, to } => {

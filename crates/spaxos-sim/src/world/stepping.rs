@@ -35,10 +35,10 @@ impl World {
             }
             Wake::Hello { from, hello } => self.on_hello(replica, from, hello),
             Wake::Applied => self.on_applied(replica),
-            Wake::LogRead { to, query } => {
-                let found = self.processes[replica].log.query(&query);
-                self.step(replica, Input::LogRead { to, found })
-            }
+            Wake::LogRead { to, query } => match self.processes[replica].log.query(&query) {
+                Ok(found) => self.step(replica, Input::LogRead { to, found }),
+                Err(failure) => self.on_disk_failure(replica, &failure),
+            },
             Wake::Submit { chunk } => {
                 self.trace
                     .event(self.now_ns, replica, &[5, chunk.ticket], || {
@@ -148,13 +148,21 @@ impl World {
             return Ok(());
         }
         let before = process.log.durable();
-        let again = process.log.finish_sync();
+        let again = match process.log.finish_sync() {
+            Ok(again) => again,
+            Err(failure) => return self.on_disk_failure(replica, &failure),
+        };
         let after = process.log.durable();
         let lsn = process.log.durable_lsn();
         self.checkers
             .on_durable(replica, &process.log.records()[before..after])?;
         if again && process.log.begin_sync() {
             self.schedule_sync(replica);
+        } else if !again && self.chance.disk.coin() {
+            let settle = self.chance.disk.coin();
+            if let Err(failure) = self.processes[replica].log.work_ahead(settle) {
+                return self.on_disk_failure(replica, &failure);
+            }
         }
         self.figures.count("sync");
         self.trace.event(self.now_ns, replica, &[8, lsn.0], || {

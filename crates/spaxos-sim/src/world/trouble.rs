@@ -73,6 +73,27 @@ impl World {
                 let at_ns = self.now_ns + for_ns;
                 self.queue.schedule(at_ns, Event::HealDisk { replica });
             }
+            Fault::FullDisk {
+                replica,
+                room_bytes,
+                for_ns,
+            } => {
+                self.figures.count("full disk");
+                self.processes[replica].log.limit_room(room_bytes);
+                let at_ns = self.now_ns + for_ns;
+                self.queue.schedule(at_ns, Event::HealDisk { replica });
+            }
+            Fault::WriteError { replica } => {
+                self.figures.count("write error");
+                self.processes[replica]
+                    .log
+                    .fail_write(&mut self.chance.disk);
+            }
+            Fault::ReadError { replica } => {
+                self.figures.count("read error");
+                self.processes[replica].log.fail_read(&mut self.chance.disk);
+            }
+            Fault::Damage { replica, kind } => self.go_bad(replica, kind)?,
             Fault::SlowLink {
                 from,
                 to,
