@@ -2,6 +2,7 @@
 
 use spaxos_core::batch::hash_words;
 use spaxos_core::cut::{Cut, CutEntry, Order, Value};
+use spaxos_core::effect::LogFound;
 use spaxos_core::message::{Body, Held, Message};
 use spaxos_core::record::Record;
 use spaxos_core::status::Status;
@@ -174,6 +175,14 @@ pub(crate) fn value(value: &Value) -> String {
             let mark = if *stable { "!" } else { "" };
             format!("{{{} }}{mark}", cut(it))
         }
+    }
+}
+
+/// What a log had, in a few words.
+pub(crate) fn found(found: &LogFound) -> String {
+    match found {
+        LogFound::Batches(batches) => format!("{} batches", batches.len()),
+        LogFound::Slots { first, values } => format!("{} slots from {first}", values.len()),
     }
 }
 

@@ -1,9 +1,9 @@
 //! One step of a replica, and what its effects do to the world.
 
-use spaxos_core::effect::{Effect, Execution, Input, Recipients};
+use spaxos_core::effect::{Effect, Execution, Input, LogQuery, Recipients};
 use spaxos_core::message::Message;
 use spaxos_core::record::Record;
-use spaxos_core::types::Lsn;
+use spaxos_core::types::{Lsn, ReplicaId};
 
 use super::World;
 use crate::event::{Event, Packet, Wake};
@@ -35,10 +35,7 @@ impl World {
             }
             Wake::Hello { from, hello } => self.on_hello(replica, from, hello),
             Wake::Applied => self.on_applied(replica),
-            Wake::LogRead { to, query } => match self.processes[replica].log.query(&query) {
-                Ok(found) => self.step(replica, Input::LogRead { to, found }),
-                Err(failure) => self.on_disk_failure(replica, &failure),
-            },
+            Wake::LogRead { to, query } => self.on_log_read(replica, to, &query),
             Wake::Submit { chunk } => {
                 self.trace
                     .event(self.now_ns, replica, &[5, chunk.ticket], || {
@@ -52,6 +49,19 @@ impl World {
                 });
                 self.step(replica, Input::Read { token })
             }
+        }
+    }
+
+    /// A read of the log is done.
+    fn on_log_read(&mut self, replica: usize, to: ReplicaId, query: &LogQuery) -> Checked {
+        match self.processes[replica].log.query(query) {
+            Ok(found) => {
+                self.trace.event(self.now_ns, replica, &[17, to.0], || {
+                    format!("finds {} in its log", trace::found(&found))
+                });
+                self.step(replica, Input::LogRead { to, found })
+            }
+            Err(failure) => self.on_disk_failure(replica, &failure),
         }
     }
 
