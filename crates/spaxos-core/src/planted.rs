@@ -115,6 +115,8 @@ mod on {
         ForwardTakenTwice,
         /// The value of a decided slot that was not voted for is not written down.
         DecidedSlotNotLogged,
+        /// Slots leave memory before the log on disk knows that they are decided.
+        SlotsLeaveUnrecorded,
         /// A value learned from elsewhere does not end the view.
         ViewOutlivesLearning,
         /// Lanes are interleaved beginning with the own one.

@@ -29,6 +29,12 @@ pub(crate) enum Event {
     },
     /// The disk has finished a sync.
     SyncDone { replica: usize, boot: u64 },
+    /// A log with so many records may have had nothing to do since.
+    Settle {
+        replica: usize,
+        boot: u64,
+        appended: usize,
+    },
     /// A starting process has made its incarnation durable.
     Started { replica: usize, boot: u64 },
     /// A process is started.

@@ -18,6 +18,8 @@ pub(crate) struct SimLog {
     records: Vec<Record>,
     /// This many records were handed to the disk: they survive any crash.
     durable: usize,
+    /// The process knows of this many that they are durable.
+    told: usize,
     /// This many records were there when the present life began: `Lsn` counts from here.
     base: usize,
     /// The sync that is running makes this many records durable.
@@ -41,6 +43,7 @@ impl SimLog {
         SimLog {
             records: Vec::new(),
             durable: 0,
+            told: 0,
             base: 0,
             syncing: None,
             again: false,
@@ -56,9 +59,13 @@ impl SimLog {
         self.durable
     }
 
-    /// The number of the last durable record of this life.
+    /// The number of the last record of this life that the process knows to be durable.
     pub(crate) fn durable_lsn(&self) -> Lsn {
-        Lsn(self.durable.saturating_sub(self.base) as u64)
+        Lsn(self.told.saturating_sub(self.base) as u64)
+    }
+
+    pub(crate) fn is_syncing(&self) -> bool {
+        self.syncing.is_some()
     }
 
     /// Opens the real log, and takes over what it has kept: at least what was durable, and nothing
@@ -105,7 +112,8 @@ impl SimLog {
     pub(crate) fn begin_life(&mut self) -> Result<(), Failure> {
         self.store.commit(&self.records[self.records.len() - 1..])?;
         self.durable = self.records.len();
-        self.base = self.records.len();
+        self.told = self.durable;
+        self.base = self.durable;
         Ok(())
     }
 
@@ -123,15 +131,24 @@ impl SimLog {
     /// The running sync is done. Returns whether another one is wanted.
     pub(crate) fn finish_sync(&mut self) -> Result<bool, Failure> {
         if let Some(upto) = self.syncing.take() {
+            let upto = upto.max(self.durable);
             self.store.commit(&self.records[self.durable..upto])?;
             self.durable = upto;
+            self.told = upto;
         }
         Ok(std::mem::take(&mut self.again))
     }
 
-    /// Does what the log's thread does when nothing is to be written.
-    pub(crate) fn work_ahead(&mut self, settle: bool) -> Result<(), Failure> {
-        self.store.work_ahead(settle)
+    /// Does what the log's thread does between groups.
+    pub(crate) fn work_ahead(&mut self) -> Result<(), Failure> {
+        self.store.work_ahead()
+    }
+
+    /// Does what the log's thread does after a while without work: all is made durable, and the disk is
+    /// told so. The process does not hear of it.
+    pub(crate) fn settle(&mut self) -> Result<(), Failure> {
+        self.sync_all()?;
+        self.store.settle()
     }
 
     /// The process dies. `power` takes what was not synced, except what happened to reach the disk;

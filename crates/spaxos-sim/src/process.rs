@@ -28,6 +28,8 @@ pub(crate) struct Process {
     pub(crate) state: State,
     /// Extra time of each sync while the disk is slow.
     pub(crate) slow_disk_ns: u64,
+    /// Whether a look at its idle log is scheduled.
+    pub(crate) settling: bool,
     /// Down for good.
     pub(crate) buried: bool,
     /// It has stopped itself once.
@@ -117,6 +119,7 @@ impl Process {
             boot: 0,
             state: State::Down,
             slow_disk_ns: 0,
+            settling: false,
             buried: false,
             halted: false,
         }

@@ -94,16 +94,20 @@ impl Store {
     }
 
     /// Does a little of what the log's thread does between groups.
-    pub(crate) fn work_ahead(&mut self, settle: bool) -> Result<(), Failure> {
+    pub(crate) fn work_ahead(&mut self) -> Result<(), Failure> {
         let Some(log) = &mut self.log else {
             return Ok(());
         };
         match log.prepare() {
             // The present segment goes on.
-            Ok(_) | Err(LogError::DiskFull(_)) => {}
-            Err(error) => return Err(error.into()),
+            Ok(_) | Err(LogError::DiskFull(_)) => Ok(()),
+            Err(error) => Err(error.into()),
         }
-        if settle {
+    }
+
+    /// Lets the disk say that what was written is whole.
+    pub(crate) fn settle(&mut self) -> Result<(), Failure> {
+        if let Some(log) = &mut self.log {
             log.settle()?;
         }
         Ok(())
@@ -192,7 +196,7 @@ impl Store {
     /// Lets the disk go bad in one place whose content was synced and is claimed by what was synced
     /// behind it, so that it must be noticed. Says where.
     pub(crate) fn damage(&mut self, kind: Damage, random: &mut Random) -> Result<String, Failure> {
-        self.work_ahead(true)?;
+        self.settle()?;
         let mut names = self.disk.list().unwrap_or_default();
         names.sort_unstable();
         let file = |random: &mut Random| {

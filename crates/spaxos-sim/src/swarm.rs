@@ -40,6 +40,8 @@ pub(crate) struct DiskShape {
     pub(crate) log: LogOptions,
     pub(crate) sync_ns: Span,
     pub(crate) read_ns: Span,
+    /// After so long without work the log is settled.
+    pub(crate) quiet_ns: u64,
 }
 
 /// How a process behaves apart from the protocol.
@@ -153,7 +155,13 @@ impl Swarm {
     pub(crate) fn calm(&mut self) {
         let election_ns = self.timing.election_ns;
         self.network.loss_ppm = 0;
-        self.network.last_loss_ppm = self.clients.final_loss_ppm;
+        // What is lost is sent again after two heartbeats at most, and its answer may be lost as well.
+        let in_time = self.timing.heartbeat_ns < election_ns / 5;
+        self.network.last_loss_ppm = if in_time {
+            self.clients.final_loss_ppm
+        } else {
+            0
+        };
         self.network.duplicate_ppm = 0;
         self.clients.read_ppm = self.clients.final_read_ppm;
         cap(&mut self.network.delay_ns, election_ns / 40);
@@ -272,6 +280,7 @@ fn draw_disk(random: &mut Random, election_ns: u64) -> DiskShape {
         log: draw_log(random),
         sync_ns: draw_span(random, 10 * US, sync_max),
         read_ns: draw_span(random, 10 * US, election_ns / 10),
+        quiet_ns: random.within(Span::new(MS, 100 * MS)),
     }
 }
 

@@ -210,6 +210,15 @@ impl SlotLog {
         self.view = Ballot::default();
     }
 
+    /// The last slot that [`SlotLog::trim_cache`] would let go; 0 if there is none.
+    pub(crate) fn leaving(&self, executed: Slot) -> Slot {
+        let over = self.values.len().saturating_sub(self.cache_slots_max);
+        match over {
+            0 => Slot(0),
+            _ => executed.min(Slot(self.first.0 + over as u64 - 1)),
+        }
+    }
+
     /// Slots up to `executed` are executed: the oldest of them may leave memory.
     pub(crate) fn trim_cache(&mut self, executed: Slot) {
         while self.values.len() > self.cache_slots_max && self.first <= executed {

@@ -51,15 +51,6 @@ impl Replica {
         }
     }
 
-    /// Tells the log on disk how far it is decided, when nothing else has.
-    pub(super) fn record_decided(&mut self) {
-        let slot = self.log.decided();
-        if slot > self.acceptor.recorded_decided() {
-            self.append(Record::Decided { slot });
-            self.acceptor.on_decided_recorded(slot);
-        }
-    }
-
     /// Executes decided slots whose batches are here. Waits on the own disk for nothing.
     pub(super) fn execute(&mut self) {
         while self.executor.executed() < self.log.decided() {
@@ -89,7 +80,7 @@ impl Replica {
         let store = &self.store;
         self.fetcher
             .drop_closed(|lane, incarnation| store.is_closed(lane, incarnation));
-        self.log.trim_cache(self.executor.executed());
+        self.trim_cache();
         let (decided, last, now) = (self.log.decided(), self.log.last(), self.now);
         if let Some(leading) = self.election.leading_mut() {
             leading.on_progress(decided, last, now);

@@ -23,6 +23,26 @@ impl Replica {
         lsn
     }
 
+    /// Tells the log on disk how far it is decided, when nothing else has.
+    pub(super) fn record_decided(&mut self) {
+        let slot = self.log.decided();
+        if slot > self.acceptor.recorded_decided() {
+            self.append(Record::Decided { slot });
+            self.acceptor.on_decided_recorded(slot);
+        }
+    }
+
+    /// Lets executed slots leave memory. From then on peers get them from the log on disk, which hands
+    /// out only what it knows to be decided.
+    pub(super) fn trim_cache(&mut self) {
+        let executed = self.executor.executed();
+        let unknown = self.log.leaving(executed) > self.acceptor.recorded_decided();
+        if unknown && !planted!(SlotsLeaveUnrecorded) {
+            self.record_decided();
+        }
+        self.log.trim_cache(executed);
+    }
+
     /// Whether so much waits for the disk that nothing more is to be added.
     pub(super) fn disk_lags(&self) -> bool {
         self.disk.unsynced_bytes >= self.config.limits.unsynced_bytes_max

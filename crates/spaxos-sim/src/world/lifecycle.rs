@@ -167,6 +167,7 @@ impl World {
         let process = &mut self.processes[replica];
         process.state = State::Down;
         process.boot += 1;
+        process.settling = false;
         process.log.die(power, &mut self.chance.disk);
         let appended = process.log.records().len();
         let durable = process.log.durable();

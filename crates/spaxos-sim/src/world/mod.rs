@@ -171,6 +171,11 @@ impl World {
                 wake,
             } => self.on_wake(replica, boot, wake),
             Event::SyncDone { replica, boot } => self.on_sync_done(replica, boot),
+            Event::Settle {
+                replica,
+                boot,
+                appended,
+            } => self.on_settle(replica, boot, appended),
             Event::Started { replica, boot } => self.on_started(replica, boot),
             Event::Restart { replica } => self.on_restart(replica),
             Event::Resume { replica, boot } => self.on_resume(replica, boot),

@@ -141,7 +141,47 @@ impl World {
             format!("append {lsn} {}", trace::record(&record))
         });
         self.checkers.on_append(replica, &record)?;
-        self.processes[replica].log.append(lsn, record)
+        self.processes[replica].log.append(lsn, record)?;
+        if !self.processes[replica].settling {
+            self.schedule_settling(replica);
+        }
+        Ok(())
+    }
+
+    fn schedule_settling(&mut self, replica: usize) {
+        let process = &mut self.processes[replica];
+        process.settling = true;
+        let event = Event::Settle {
+            replica,
+            boot: process.boot,
+            appended: process.log.records().len(),
+        };
+        let at_ns = self.now_ns + self.swarm.disk.quiet_ns;
+        self.queue.schedule(at_ns, event);
+    }
+
+    /// Nothing may have been appended for a while: then all that was is made durable.
+    pub(super) fn on_settle(&mut self, replica: usize, boot: u64, appended: usize) -> Checked {
+        let process = &mut self.processes[replica];
+        if !process.runs(boot) {
+            return Ok(());
+        }
+        process.settling = false;
+        if process.log.is_syncing() || process.log.records().len() > appended {
+            self.schedule_settling(replica);
+            return Ok(());
+        }
+        let before = process.log.durable();
+        let settled = process.log.settle();
+        self.checkers.on_durable(
+            replica,
+            &process.log.records()[before..process.log.durable()],
+        )?;
+        self.figures.count("log settled");
+        match settled {
+            Ok(()) => Ok(()),
+            Err(failure) => self.on_disk_failure(replica, &failure),
+        }
     }
 
     fn schedule_sync(&mut self, replica: usize) {
@@ -169,8 +209,7 @@ impl World {
         if again && process.log.begin_sync() {
             self.schedule_sync(replica);
         } else if !again && self.chance.disk.coin() {
-            let settle = self.chance.disk.coin();
-            if let Err(failure) = self.processes[replica].log.work_ahead(settle) {
+            if let Err(failure) = self.processes[replica].log.work_ahead() {
                 return self.on_disk_failure(replica, &failure);
             }
         }
