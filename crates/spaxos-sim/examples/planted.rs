@@ -9,7 +9,7 @@
 
 #[cfg(planted)]
 fn main() {
-    use spaxos_sim::planted::{ALL, hunt};
+    use spaxos_sim::planted::{Bug, hunt};
     let mut arguments = std::env::args().skip(1);
     let mut number = |or| {
         arguments
@@ -20,7 +20,7 @@ fn main() {
     let (seeds_max, hunts): (u64, u64) = (number(500), number(3));
     let name = arguments.next();
     std::panic::set_hook(Box::new(|_| ()));
-    for bug in ALL {
+    for bug in Bug::ALL {
         if name
             .as_ref()
             .is_some_and(|name| *name != format!("{bug:?}"))

@@ -1,7 +1,7 @@
 //! Bugs planted in the core, one per rule of the protocol page: does some checker find each? Only in
 //! builds with `--cfg planted`.
 
-pub use spaxos_core::planted::{ALL, Bug};
+pub use spaxos_core::planted::Bug;
 
 use crate::{Options, run};
 
