@@ -38,7 +38,7 @@ fn every_planted_bug_breaks_a_script() {
             .map(|(name, _)| name.as_str())
             .collect();
         switch_on(None);
-        println!("{bug:?}: {}", broken.join(" "));
+        println!("planted\t{}\t{}", bug.name(), broken.join(", "));
         let elsewhere = FOUND_ELSEWHERE.iter().any(|(known, _)| *known == bug);
         if broken.is_empty() != elsewhere {
             missed.push(bug);

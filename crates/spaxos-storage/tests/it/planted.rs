@@ -37,7 +37,8 @@ fn every_planted_bug_fails_a_test() {
             .map(|(name, _)| *name)
             .collect();
         switch_on(None);
-        println!("{}: {}", bug.name(), failed.join(" "));
+        let (name, rule, what) = (bug.name(), bug.rule(), bug.what());
+        println!("planted\t{name}\t{rule}\t{what}\t{}", failed.join(", "));
         if failed.is_empty() {
             missed.push(bug);
         }
