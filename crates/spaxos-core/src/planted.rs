@@ -154,7 +154,7 @@ planted_bugs! {
     HungLeaderStays: "C9",
     /// A new leader begins its cuts behind what is executed, not behind the log that it took over.
     OpenSlotsProposedAnew: "E2",
-    /// The same, and a value below the effective cut is executed all the same.
+    /// A new leader does so, and what lies below the effective cut is executed once more.
     BatchExecutedTwice: "E2, invariant 5",
     /// Readers are told what is executed instead of what is voted for.
     ReadAsksExecuted: "R1",

@@ -1,7 +1,7 @@
 //! Hunts planted bugs, for `cargo xtask planted`, which builds this with `--cfg planted`:
-//! `planted list`, `planted seeds HUNTS SEEDS [NAME…]`, `planted worlds STATES [NAME…]`. Without names,
-//! all bugs; with `common`, those that few seeds show. One line for each bug, its fields parted by
-//! tabs, in the order in which they are done.
+//! `planted seeds HUNTS SEEDS [NAME…]`, `planted worlds STATES [NAME…]`. Without names, all bugs; with
+//! `common`, those that few seeds show. One line for each bug, its fields parted by tabs, as soon as it
+//! is done.
 #![cfg_attr(
     planted,
     expect(
@@ -18,14 +18,13 @@ fn main() {
     let number = |text: &str| text.parse::<u64>().expect("a number");
     std::panic::set_hook(Box::new(|_| ()));
     match arguments[..] {
-        ["list"] => hunters::list(),
         ["seeds", hunts, seeds, ref names @ ..] => {
             hunters::seeds(number(hunts), number(seeds), names);
         }
         ["worlds", states, ref names @ ..] => {
             hunters::worlds(usize::try_from(number(states)).unwrap_or(usize::MAX), names);
         }
-        _ => println!("list, seeds or worlds?"),
+        _ => println!("seeds or worlds?"),
     }
 }
 
@@ -41,12 +40,6 @@ mod hunters {
 
     /// First seeds of hunts are so far from each other.
     const STRIDE: u64 = 1_000_000;
-
-    pub(super) fn list() {
-        for bug in Bug::all() {
-            println!("planted\t{}\t{}\t{}", bug.name(), bug.rule(), bug.what());
-        }
-    }
 
     pub(super) fn seeds(hunts: u64, seeds_max: u64, names: &[&str]) {
         let bugs = chosen(names);
@@ -82,9 +75,7 @@ mod hunters {
         checkers.dedup();
         let (found, hunts, name) = (finds.len(), hunts.len(), bug.name());
         let checkers = checkers.join(", ");
-        let first = finds.first().map(|found| found.seed.to_string());
-        let first = first.unwrap_or_default();
-        println!("planted\t{name}\t{found}/{hunts}\t{median}\t{checkers}\t{first}");
+        println!("planted\t{name}\t{found}/{hunts}\t{median}\t{checkers}");
     }
 
     pub(super) fn worlds(states_max: usize, names: &[&str]) {

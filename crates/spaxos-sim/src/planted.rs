@@ -24,6 +24,7 @@ const RARE: &[core::Bug] = &[
     core::Bug::OldAnswersCount,
     core::Bug::PreVoteAlwaysGranted,
     core::Bug::PromiseNotCheckedAgain,
+    core::Bug::ReadAsksCurrentBallot,
     core::Bug::ReadJoinsRound,
     core::Bug::ReadWaitsForever,
     core::Bug::StuckLeaderStays,
@@ -40,22 +41,6 @@ impl Bug {
     pub fn name(self) -> &'static str {
         match self {
             Bug::Core(bug) => bug.name(),
-        }
-    }
-
-    /// The rule that it breaks.
-    #[must_use]
-    pub fn rule(self) -> &'static str {
-        match self {
-            Bug::Core(bug) => bug.rule(),
-        }
-    }
-
-    /// What is broken, in a sentence.
-    #[must_use]
-    pub fn what(self) -> &'static str {
-        match self {
-            Bug::Core(bug) => bug.what(),
         }
     }
 

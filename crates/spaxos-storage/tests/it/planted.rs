@@ -37,8 +37,7 @@ fn every_planted_bug_fails_a_test() {
             .map(|(name, _)| *name)
             .collect();
         switch_on(None);
-        let (name, rule, what) = (bug.name(), bug.rule(), bug.what());
-        println!("planted\t{name}\t{rule}\t{what}\t{}", failed.join(", "));
+        println!("planted\t{}\t{}", bug.name(), failed.join(", "));
         if failed.is_empty() {
             missed.push(bug);
         }
