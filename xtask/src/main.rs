@@ -5,6 +5,7 @@
 //! of the house, each of which is one small function with a test that shows how it fails.
 
 mod ci;
+mod planted;
 mod proto;
 mod tidy;
 
@@ -20,21 +21,24 @@ Commands:
   ci     format check, clippy, tidy and all tests, with the time that each took
   tidy   the rules of the house: arrows between crates, sizes, names, links, documents
   proto  make Rust of the .proto files; with --check, fail if the committed code is not that
+  planted [NAME…] [--hunts N] [--seeds N] [--states N] [--quick]
+         switch on every planted bug, or those named, and show who catches it
 ";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let result = match arguments.as_slice() {
+    let result = match arguments[..] {
         ["ci"] => ci::run(&root()),
         ["tidy"] => tidy::run(&root()),
+        ["planted", ref rest @ ..] => planted::run(&root(), rest),
         ["proto"] => proto::run(&root(), false),
         ["proto", "--check"] => proto::run(&root(), true),
         [] | ["help" | "--help" | "-h"] => {
             say(HELP.trim_end());
             Ok(())
         }
-        other => Err(anyhow::anyhow!(
+        ref other => Err(anyhow::anyhow!(
             "no such command: {}\n\n{HELP}",
             other.join(" ")
         )),

@@ -102,14 +102,15 @@ impl Reads {
 
     /// An answer to the question with `nonce`. With a quorum of them the round is over.
     pub(crate) fn on_answer(&mut self, from: ReplicaId, nonce: u64, slot: Slot, ballot: Ballot) {
-        let Some(round) = self.round.as_mut().filter(|round| round.nonce == nonce) else {
+        let asked = |round: &&mut Round| round.nonce == nonce || planted!(OldAnswersCount);
+        let Some(round) = self.round.as_mut().filter(asked) else {
             return;
         };
         if let Some(answer) = round.answers.get_mut(from) {
             *answer = Some((slot, ballot));
         }
         let answers: Vec<_> = round.answers.iter().filter_map(|(_, a)| *a).collect();
-        if answers.len() < self.quorum {
+        if answers.len() + usize::from(planted!(ReadOneShort)) < self.quorum {
             return;
         }
         let (slot, ballot) = answers.into_iter().max().expect("a quorum is not empty");

@@ -11,6 +11,7 @@ use crate::effect::Execution;
 use crate::execution::{Executor, Ready};
 use crate::ordering::acceptor::DurableVote;
 use crate::ordering::slots::{Learned, SlotLog};
+use crate::planted::planted;
 use crate::record::{Life, Record};
 use crate::types::{Ballot, LaneMap, Lsn, ReplicaId, Slot};
 
@@ -134,7 +135,9 @@ impl Recovery {
     /// The latest life that the log knows; zero for an empty log. The next one is one more.
     #[must_use]
     pub fn last_life(&self) -> Life {
-        self.lives.last().copied().unwrap_or_default()
+        let before = usize::from(planted!(IncarnationReused));
+        let last = self.lives.iter().rev().nth(before);
+        last.copied().unwrap_or_default()
     }
 
     /// Whether the log says that this member was told to stop for good, and of which of its lives it

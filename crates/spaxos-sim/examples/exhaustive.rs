@@ -92,7 +92,7 @@ fn set(world: &mut World, key: &str, value: &str) {
         "states" => world.states_max = value.parse().expect("a number"),
         #[cfg(planted)]
         "bug" => {
-            let bugs = spaxos_core::planted::ALL.iter();
+            let bugs = spaxos_core::planted::Bug::ALL.iter();
             let bug = bugs.copied().find(|bug| format!("{bug:?}") == value);
             spaxos_core::planted::switch_on(Some(bug.expect("a bug's name")));
             std::panic::set_hook(Box::new(|_| {}));

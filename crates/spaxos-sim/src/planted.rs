@@ -1,9 +1,67 @@
-//! Bugs planted in the core, one per rule of the protocol page: does some checker find each? Only in
-//! builds with `--cfg planted`.
+//! Bugs planted in the code under test, one per rule of the protocol page: does a seed, or a small
+//! world, find each? Only in builds with `--cfg planted`.
 
-pub use spaxos_core::planted::{ALL, Bug};
+use spaxos_core::planted as core;
 
+use crate::exhaustive::{World, explore, worlds};
 use crate::{Options, run};
+
+/// A bug that is planted somewhere below the simulator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bug {
+    /// In the protocol.
+    Core(core::Bug),
+}
+
+/// Bugs that take many seeds: a short look leaves them out.
+const RARE: &[core::Bug] = &[
+    core::Bug::AdoptionInPieces,
+    core::Bug::DeafLeaderStays,
+    core::Bug::DigestNotCompared,
+    core::Bug::HungLeaderStays,
+    core::Bug::LongestLogPreferred,
+    core::Bug::NeededBatchRefused,
+    core::Bug::OldAnswersCount,
+    core::Bug::PreVoteAlwaysGranted,
+    core::Bug::PromiseNotCheckedAgain,
+    core::Bug::ReadAsksCurrentBallot,
+    core::Bug::ReadJoinsRound,
+    core::Bug::ReadWaitsForever,
+    core::Bug::StuckLeaderStays,
+];
+
+impl Bug {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Bug> {
+        core::Bug::ALL.iter().copied().map(Bug::Core)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Bug::Core(bug) => bug.name(),
+        }
+    }
+
+    /// Whether it takes many seeds.
+    #[must_use]
+    pub fn is_rare(self) -> bool {
+        match self {
+            Bug::Core(bug) => RARE.contains(&bug),
+        }
+    }
+
+    /// Does something in this thread while this bug, and no other, is switched on.
+    fn during<T>(self, what: impl FnOnce() -> T) -> T {
+        match self {
+            Bug::Core(bug) => core::switch_on(Some(bug)),
+        }
+        let done = what();
+        core::switch_on(None);
+        done
+    }
+}
 
 /// How a planted bug came to light.
 #[derive(Clone, Debug)]
@@ -29,15 +87,31 @@ impl Found {
 /// violation.
 #[must_use]
 pub fn hunt(bug: Bug, from: u64, seeds_max: u64) -> Option<Found> {
-    spaxos_core::planted::switch_on(Some(bug));
-    let found = (from..from + seeds_max).find_map(|seed| {
-        let violation = run(seed, &Options::default()).violation?;
-        Some(Found {
-            seed,
-            seeds: seed - from + 1,
-            violation,
+    bug.during(|| {
+        (from..from + seeds_max).find_map(|seed| {
+            let violation = run(seed, &Options::default()).violation?;
+            Some(Found {
+                seed,
+                seeds: seed - from + 1,
+                violation,
+            })
         })
-    });
-    spaxos_core::planted::switch_on(None);
-    found
+    })
+}
+
+/// Goes through the small worlds with `bug` switched on, at most `states_max` states of each, until one
+/// shows a violation: the name of that world, and the checker that saw it.
+#[must_use]
+pub fn explore_with(bug: Bug, states_max: usize) -> Option<(&'static str, &'static str)> {
+    bug.during(|| {
+        worlds::quick().into_iter().find_map(|world| {
+            let name = world.name;
+            let bounded = World {
+                states_max,
+                ..world
+            };
+            let found = explore(bounded, &mut |_| {}).counterexample?;
+            Some((name, found.checker))
+        })
+    })
 }

@@ -52,6 +52,10 @@ pub mod log;
 mod memory_disk;
 mod memory_log;
 mod options;
+#[cfg(planted)]
+pub mod planted;
+#[cfg(not(planted))]
+mod planted;
 mod prepare;
 pub mod reader;
 mod recover;

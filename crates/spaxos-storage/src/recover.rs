@@ -17,8 +17,9 @@ use crate::format::{
     Kind, LogHead, LogOffset, Opening, SegmentHeader, record_bytes, segment_name, segment_number,
     spare_name, spare_number,
 };
+use crate::planted::planted;
 use crate::replay::Replay;
-use crate::scan::{Cursor, Step, Survey, read_header, survey};
+use crate::scan::{Cursor, Step, Survey, access_at_start, read_header, survey};
 use crate::segment::{NewRecord, Segment, SegmentMaker, UNFINISHED, sync_dir};
 use crate::segment_log::SegmentLog;
 use crate::shared::Shared;
@@ -236,7 +237,9 @@ fn last_used(maker: &SegmentMaker, chain: &[SegmentHeader]) -> Result<Survey, Op
         match surveyed.survey {
             // Claims of what follows reach to its own end at most, which has been checked.
             Some(survey) if survey.sealed => return Ok(survey),
-            _ if claim > LogOffset::new(header.number, surveyed.end) => {
+            _ if claim > LogOffset::new(header.number, surveyed.end)
+                && !planted!(DamageCutAsTorn) =>
+            {
                 return Err(DamageError {
                     file: segment_name(header.number),
                     offset: surveyed.end,
@@ -269,7 +272,7 @@ fn with_first_head(maker: &SegmentMaker, mut end: LogEnd) -> Result<LogEnd, Open
         None => end.opening.head,
         Some(first) => {
             let disk = maker.disk.as_ref();
-            let access = Access::ReadUncached;
+            let access = access_at_start();
             let mut cursor = Cursor::open(disk, &maker.identity, *first, access, BLOCK_BYTES)?;
             match read_opening(&mut cursor)? {
                 Some(opening) => opening.head,
@@ -344,7 +347,7 @@ fn copy_entries(
         identity,
         options,
     } = maker;
-    let access = Access::ReadUncached;
+    let access = access_at_start();
     let from = source.header.number;
     let mut cursor = Cursor::open(disk.as_ref(), identity, from, access, options.read_bytes)?;
     cursor.restrict(cursor.position(), source.end);
@@ -372,5 +375,8 @@ fn sync_sealed(maker: &SegmentMaker, number: u32) -> Result<(), IoFailure> {
     let name = segment_name(number);
     let file = maker.disk.open(&name, Access::Write);
     let file = file.map_err(IoFailure::of("open", &name))?;
+    if planted!(CacheBelieved) {
+        return Ok(());
+    }
     file.sync().map_err(IoFailure::of("sync", &name))
 }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use spaxos_core::record::Record;
 
-use crate::disk::Access;
 use crate::error::{DamageReason, ReadError};
 use crate::format::{Kind, LogHead};
 use crate::index::Note;
-use crate::scan::{Cursor, Step};
+use crate::scan::{Cursor, Step, access_at_start};
 use crate::shared::Shared;
 
 /// An iterator over the records of the log as it was found. Read it to its end before anything is
@@ -88,7 +87,7 @@ impl Replay {
 
     fn open(&self, shared: &Shared, segment: u32) -> Result<Cursor, ReadError> {
         let read_bytes = shared.options.read_bytes;
-        let access = Access::ReadUncached;
+        let access = access_at_start();
         let disk = shared.disk.as_ref();
         let mut cursor = Cursor::open(disk, &shared.identity, segment, access, read_bytes)?;
         cursor.expect_number(self.number);

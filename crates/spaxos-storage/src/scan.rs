@@ -12,6 +12,7 @@ use crate::format::{
     RECORD_ALIGNMENT, SegmentHeader, checksum_seed, decode_trim, is_intact, record_bytes,
     segment_name,
 };
+use crate::planted::planted;
 use crate::window::Window;
 use crate::{LogOptions, directory::Identity};
 use bytes::Bytes;
@@ -207,6 +208,14 @@ impl Cursor {
     }
 }
 
+/// How a start reads: past the page cache, which may show what the disk never took.
+pub(crate) fn access_at_start() -> Access {
+    match planted!(CacheBelieved) {
+        true => Access::Read,
+        false => Access::ReadUncached,
+    }
+}
+
 /// Reads and checks the header of a segment.
 pub(crate) fn read_header(
     disk: &dyn Disk,
@@ -219,7 +228,7 @@ pub(crate) fn read_header(
         offset: 0,
         reason,
     };
-    let file = disk.open(&name, Access::ReadUncached);
+    let file = disk.open(&name, access_at_start());
     let file = file.map_err(IoFailure::of("open", &name))?;
     let mut window = Window::new(file, &name, BLOCK_BYTES)?;
     let found = window.file_bytes();
@@ -276,7 +285,7 @@ pub(crate) fn survey(
     header: SegmentHeader,
     options: &LogOptions,
 ) -> Result<Surveyed, ReadError> {
-    let access = Access::ReadUncached;
+    let access = access_at_start();
     let mut cursor = Cursor::open(disk, identity, header.number, access, options.read_bytes)?;
     let mut survey: Option<Survey> = None;
     let end = loop {

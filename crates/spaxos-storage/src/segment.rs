@@ -15,6 +15,7 @@ use crate::format::{
     segment_name,
 };
 use crate::options::Durability;
+use crate::planted::planted;
 
 /// A block at the end of each segment is kept free for the seal.
 const SEAL_BYTES: u64 = BLOCK_BYTES as u64;
@@ -152,9 +153,11 @@ impl Segment {
     /// Writes what has been appended and makes it durable; the next record begins a block.
     pub(crate) fn sync(&mut self) -> Result<(), IoFailure> {
         self.write()?;
-        let synced = self.file.sync();
-        synced.map_err(IoFailure::of("sync", &self.name))?;
-        if self.used > 0 {
+        match self.file.sync() {
+            Err(_) if planted!(FailedSyncIgnored) => {}
+            synced => synced.map_err(IoFailure::of("sync", &self.name))?,
+        }
+        if self.used > 0 && !planted!(SyncedBlockRewritten) {
             self.start += BLOCK_BYTES as u64;
             self.used = 0;
             self.written = 0;
@@ -254,8 +257,10 @@ impl SegmentMaker {
         segment.header.encode(block.as_mut());
         let written = segment.file.write_at(0, block.as_ref());
         written.map_err(IoFailure::of("write", &segment.name))?;
-        let synced = segment.file.sync();
-        synced.map_err(IoFailure::of("sync", &segment.name))?;
+        if !planted!(NamedBeforeSync) {
+            let synced = segment.file.sync();
+            synced.map_err(IoFailure::of("sync", &segment.name))?;
+        }
         let name = segment_name(segment.header.number);
         let renamed = self.disk.rename(&segment.name, &name);
         renamed.map_err(IoFailure::of("rename", &segment.name))?;

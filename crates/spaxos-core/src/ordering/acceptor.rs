@@ -74,6 +74,12 @@ impl Acceptor {
             ballot: adopted,
             slot: logged,
         };
+        let forgotten = planted!(FormerVotesForgotten);
+        let highest = if forgotten {
+            DurableVote::default()
+        } else {
+            highest
+        };
         Acceptor {
             promised,
             adopted,

@@ -105,7 +105,8 @@ impl Leading {
         let stuck = self
             .oldest_open
             .is_some_and(|(_, since)| now.since(since) >= election_ns);
-        heard < quorum || (stuck && !planted!(StuckLeaderStays))
+        let deaf = heard < quorum && !planted!(DeafLeaderStays);
+        deaf || (stuck && !planted!(StuckLeaderStays))
     }
 
     /// When something is due: the next heartbeat, or stepping down if nothing is heard or decided.

@@ -51,6 +51,7 @@ impl Replica {
             .disk
             .syncing_since
             .is_some_and(|since| now.since(since) >= election_ns);
+        let sync_hangs = sync_hangs && !planted!(HungLeaderStays);
         match &self.election.role {
             Role::Follower if now >= self.election.deadline(self.quorum) => Due::Ask,
             Role::PreCandidate(asking) if now >= asking.until => Due::AskAgain,
@@ -78,7 +79,7 @@ impl Replica {
     }
 
     pub(super) fn on_pre_vote(&mut self, from: ReplicaId, round: u64) {
-        let granted = self.election.misses_leader(self.now);
+        let granted = self.election.misses_leader(self.now) || planted!(PreVoteAlwaysGranted);
         self.send_one(from, Body::PreVoteReply { round, granted }, Lsn(0));
     }
 
@@ -116,7 +117,9 @@ impl Replica {
         self.election.role = Role::Candidate(Box::new(candidate));
         self.election.leader = None;
         let decided = self.log.decided();
-        self.send_all(Body::Prepare { ballot, decided }, own);
+        let early = planted!(PrepareBeforeSync);
+        let after = if early { Lsn(0) } else { own };
+        self.send_all(Body::Prepare { ballot, decided }, after);
     }
 
     fn beat_as_candidate(&mut self) {
@@ -300,7 +303,9 @@ impl Replica {
         self.log.follow(ballot, first, tail);
         let executed = self.executor.executed();
         let open = (executed.0 + 1..=self.log.last().0).filter_map(|slot| self.log.get(Slot(slot)));
-        let proposed = proposed_cut(self.executor.effective(), open.clone());
+        let anew = planted!(OpenSlotsProposedAnew) || planted!(BatchExecutedTwice);
+        let seen = open.clone().filter(|_| !anew);
+        let proposed = proposed_cut(self.executor.effective(), seen);
         let last_time = open.map(|value| value.log_time).max().unwrap_or(LogTime(0));
         let last_time = if planted!(LogTimeOfExecuted) {
             LogTime(0)

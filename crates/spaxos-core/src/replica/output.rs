@@ -9,11 +9,18 @@ use crate::message::{Body, Header, Message};
 use crate::planted::planted;
 use crate::record::Record;
 use crate::replica::Replica;
+#[cfg(planted)]
+use crate::types::Slot;
 use crate::types::{Lsn, ReplicaId};
 
 impl Replica {
     /// Appends a record; it is synced with the next sync at the latest.
     pub(super) fn append(&mut self, record: Record) -> Lsn {
+        #[cfg(planted)]
+        let record = match planted!(AdoptionInPieces) {
+            true => self.append_but_last(record),
+            false => record,
+        };
         let lsn = self.disk.appended.next();
         self.disk.appended = lsn;
         let bytes = record.cost_bytes();
@@ -21,6 +28,42 @@ impl Replica {
         self.disk.unsynced_bytes += bytes;
         self.effects.push(Effect::Append { lsn, record });
         lsn
+    }
+
+    /// The planted bug that C7 is about: appends an adoption of several slots but for the last, which
+    /// is returned as a vote.
+    #[cfg(planted)]
+    fn append_but_last(&mut self, record: Record) -> Record {
+        let Record::Adoption {
+            ballot,
+            first,
+            mut values,
+        } = record
+        else {
+            return record;
+        };
+        let slot = Slot(first.0 + values.len() as u64 - 1);
+        match values.pop() {
+            Some(value) if slot > first => {
+                self.append(Record::Adoption {
+                    ballot,
+                    first,
+                    values,
+                });
+                let decided = Slot(first.0 - 1);
+                Record::Vote {
+                    ballot,
+                    slot,
+                    value,
+                    decided,
+                }
+            }
+            last => Record::Adoption {
+                ballot,
+                first,
+                values: last.into_iter().collect(),
+            },
+        }
     }
 
     /// Tells the log on disk how far it is decided, when nothing else has.

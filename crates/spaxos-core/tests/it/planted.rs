@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 
-use spaxos_core::planted::{ALL, Bug, switch_on};
+use spaxos_core::planted::{Bug, switch_on};
 
 use crate::scripts;
 
@@ -27,7 +27,7 @@ fn every_planted_bug_breaks_a_script() {
     let hook = take_hook();
     set_hook(Box::new(|_| {}));
     let mut missed = Vec::new();
-    for &bug in ALL {
+    for &bug in Bug::ALL {
         switch_on(Some(bug));
         let broken: Vec<_> = scripts
             .iter()
@@ -38,7 +38,7 @@ fn every_planted_bug_breaks_a_script() {
             .map(|(name, _)| name.as_str())
             .collect();
         switch_on(None);
-        println!("{bug:?}: {}", broken.join(" "));
+        println!("planted\t{}\t{}", bug.name(), broken.join(", "));
         let elsewhere = FOUND_ELSEWHERE.iter().any(|(known, _)| *known == bug);
         if broken.is_empty() != elsewhere {
             missed.push(bug);

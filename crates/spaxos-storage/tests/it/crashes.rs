@@ -44,7 +44,7 @@ fn operations(calls: &[Call]) -> u64 {
 }
 
 #[test]
-fn nothing_committed_is_lost_wherever_the_machine_dies() {
+pub(crate) fn nothing_committed_is_lost_wherever_the_machine_dies() {
     let calls = calls();
     let all = appended(&calls);
     for operation in 1..=operations(&calls) + 1 {
@@ -101,7 +101,7 @@ fn a_recovery_may_die_anywhere_and_any_number_of_times() {
 }
 
 #[test]
-fn a_process_that_dies_alone_loses_nothing_it_had_written() {
+pub(crate) fn a_process_that_dies_alone_loses_nothing_it_had_written() {
     let calls = calls();
     let all = appended(&calls);
     for operation in 1..=operations(&calls) + 1 {

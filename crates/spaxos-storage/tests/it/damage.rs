@@ -53,7 +53,7 @@ fn flip_each(
 }
 
 #[test]
-fn a_settled_log_is_whole_or_damaged() {
+pub(crate) fn a_settled_log_is_whole_or_damaged() {
     let mut calls = tiny_calls();
     calls.push(Call::Settle);
     let all = appended(&calls);
@@ -73,7 +73,7 @@ fn a_settled_log_is_whole_or_damaged() {
 }
 
 #[test]
-fn only_the_last_group_may_pass_for_torn() {
+pub(crate) fn only_the_last_group_may_pass_for_torn() {
     let calls = tiny_calls();
     let all = appended(&calls);
     let last_group = 3;

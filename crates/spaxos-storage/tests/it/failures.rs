@@ -11,7 +11,7 @@ use crate::trace::{
 };
 
 #[test]
-fn every_failed_call_is_final_and_loses_nothing() {
+pub(crate) fn every_failed_call_is_final_and_loses_nothing() {
     let calls = calls();
     let all = appended(&calls);
     let mut failed = 0;
@@ -183,7 +183,7 @@ fn appending_before_the_replay_is_a_mistake() {
 }
 
 #[test]
-fn without_syncs_a_process_may_die_and_a_life_is_synced_all_the_same() {
+pub(crate) fn without_syncs_a_process_may_die_and_a_life_is_synced_all_the_same() {
     let os = LogOptions {
         durability: Durability::Os,
         ..options()

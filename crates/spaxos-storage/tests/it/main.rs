@@ -4,6 +4,8 @@ mod arbitrary;
 mod crashes;
 mod damage;
 mod failures;
+#[cfg(planted)]
+mod planted;
 mod reading;
 mod real_files;
 mod trace;
