@@ -18,6 +18,11 @@ impl LocalClock {
         }
     }
 
+    /// The clock runs ahead.
+    pub(crate) fn jump(&mut self, by_ns: u64) {
+        self.offset_ns += by_ns;
+    }
+
     /// What this clock shows at the world's time `world_ns`.
     pub(crate) fn local(&self, world_ns: u64) -> Time {
         let drifted = i128::from(world_ns) * (1_000_000 + i128::from(self.drift_ppm)) / 1_000_000;

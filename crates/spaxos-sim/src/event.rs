@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::BinaryHeap;
 
+use bytes::Bytes;
 use spaxos_core::batch::Chunk;
 use spaxos_core::effect::LogQuery;
 use spaxos_core::message::Message;
@@ -62,9 +63,28 @@ pub(crate) enum Event {
 /// What travels between processes.
 #[derive(Clone, Debug)]
 pub(crate) enum Packet {
-    Message(Message),
+    Message {
+        message: Message,
+        /// Its bytes, in runs that encode what travels.
+        frame: Option<Bytes>,
+    },
     Hello(Hello),
 }
+
+impl Packet {
+    /// How long it is on the link, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Packet::Message {
+                frame: Some(frame), ..
+            } => frame.len() as u64,
+            _ => SMALL_BYTES,
+        }
+    }
+}
+
+/// A greeting's length, and that of a message whose bytes nobody makes.
+const SMALL_BYTES: u64 = 100;
 
 /// What two processes say first.
 #[derive(Clone, Copy, Debug)]

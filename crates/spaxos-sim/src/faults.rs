@@ -15,6 +15,8 @@ pub(crate) enum Fault {
     CrashInStep { replica: usize, effects: u64 },
     /// A process stands still for a while, then gets everything at once.
     Pause { replica: usize, for_ns: u64 },
+    /// A process' clock runs ahead all at once.
+    ClockJump { replica: usize, by_ns: u64 },
     /// Links are cut for a while.
     Partition {
         cut: Vec<(usize, usize)>,
@@ -80,6 +82,10 @@ pub(crate) fn draw(
             effects: random.below(12),
         },
         FaultKind::Pause => Fault::Pause { replica, for_ns },
+        FaultKind::ClockJump => Fault::ClockJump {
+            replica,
+            by_ns: random.skewed(Span::new(0, 100 * shape.trouble_ns.max)),
+        },
         FaultKind::SlowDisk => Fault::SlowDisk {
             replica,
             by_ns: random.within(shape.trouble_ns) / 4,
@@ -120,7 +126,11 @@ pub(crate) fn draw(
             lane: replica,
             at: random.index(replicas),
         },
-        FaultKind::Loss | FaultKind::Duplicate | FaultKind::Reorder => return None,
+        FaultKind::Loss
+        | FaultKind::Duplicate
+        | FaultKind::Reorder
+        | FaultKind::Corrupt
+        | FaultKind::Narrow => return None,
     };
     Some(fault)
 }

@@ -37,6 +37,7 @@ mod store;
 mod swarm;
 mod trace;
 mod violation;
+mod wire;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -67,6 +68,10 @@ pub enum FaultKind {
     Duplicate,
     /// Packets overtake each other.
     Reorder,
+    /// Packets are damaged.
+    Corrupt,
+    /// Links carry so much and no more.
+    Narrow,
     /// A process dies.
     Crash,
     /// A process dies between two effects of one step.
@@ -75,6 +80,8 @@ pub enum FaultKind {
     PowerCut,
     /// A process stands still, then gets everything at once.
     Pause,
+    /// A process' clock runs ahead all at once.
+    ClockJump,
     /// One replica is cut off.
     Isolate,
     /// The replicas fall into two groups.
@@ -109,10 +116,13 @@ impl FaultKind {
         FaultKind::Loss,
         FaultKind::Duplicate,
         FaultKind::Reorder,
+        FaultKind::Corrupt,
+        FaultKind::Narrow,
         FaultKind::Crash,
         FaultKind::CrashInStep,
         FaultKind::PowerCut,
         FaultKind::Pause,
+        FaultKind::ClockJump,
         FaultKind::Isolate,
         FaultKind::Split,
         FaultKind::OneWay,
@@ -129,7 +139,7 @@ impl FaultKind {
     ];
 
     /// Those that happen at a point in time; the others are properties of the network.
-    pub(crate) const SCHEDULED: &'static [FaultKind] = FaultKind::ALL.split_at(3).1;
+    pub(crate) const SCHEDULED: &'static [FaultKind] = FaultKind::ALL.split_at(5).1;
 }
 
 /// Rare branches of the protocol. Enough seeds reach every one of them; [`Report::figures`] counts how

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use spaxos_core::message::Body;
 
 use crate::event::Packet;
@@ -20,6 +21,13 @@ pub(crate) struct NetworkShape {
     pub(crate) duplicate_ppm: u32,
     /// Whether a packet may overtake an earlier one.
     pub(crate) reorder: bool,
+    /// Whether messages travel as bytes; only then they can be damaged, and have a length.
+    pub(crate) encoded: bool,
+    pub(crate) corrupt_ppm: u32,
+    /// Bytes per second of each link; `None` for as many as there are.
+    pub(crate) bandwidth: Option<u64>,
+    /// What waits longer than this for its turn on the link is lost.
+    pub(crate) queue_ns_max: u64,
 }
 
 /// What becomes of packets on a link that is cut.
@@ -37,6 +45,8 @@ struct Link {
     held: Vec<Packet>,
     /// Extra delay of every packet while the link is slow.
     slow_ns: u64,
+    /// Until then it is busy with earlier packets, where bandwidth is bounded.
+    busy_ns: u64,
     /// No packet arrives before this, unless packets may overtake each other.
     last_ns: u64,
     /// Whether the last message of this kind was lost; see [`NetworkShape::last_loss_ppm`].
@@ -99,13 +109,19 @@ impl Network {
             copies = 2;
         }
         (0..copies)
-            .map(|_| self.arrival(now_ns, from, to))
+            .filter_map(|_| {
+                let sent_ns = self.take_turn(now_ns, from, to, packet);
+                if sent_ns.is_none() {
+                    figures.count("packet dropped by a full queue");
+                }
+                Some(self.arrival(sent_ns?, from, to))
+            })
             .collect()
     }
 
     /// Whether the loss of the liveness phase takes this packet.
     fn loses_last(&mut self, from: usize, to: usize, packet: &Packet) -> bool {
-        let Packet::Message(message) = packet else {
+        let Packet::Message { message, .. } = packet else {
             return false;
         };
         let phase_two = matches!(
@@ -127,6 +143,34 @@ impl Network {
         if kind == CutKind::Hold && link.held.len() < HELD_MAX {
             link.held.push(packet.clone());
         }
+    }
+
+    /// When the last byte of a packet is on the link; `None` if too much waits there.
+    fn take_turn(&mut self, now_ns: u64, from: usize, to: usize, packet: &Packet) -> Option<u64> {
+        let Some(bandwidth) = self.shape.bandwidth else {
+            return Some(now_ns);
+        };
+        let queue_ns_max = self.shape.queue_ns_max;
+        let link = self.link(from, to);
+        let begin_ns = link.busy_ns.max(now_ns);
+        if begin_ns - now_ns > queue_ns_max {
+            return None;
+        }
+        link.busy_ns = begin_ns + packet.bytes() * 1_000_000_000 / bandwidth;
+        Some(link.busy_ns)
+    }
+
+    /// Whether this packet is damaged under way.
+    pub(crate) fn corrupts(&mut self) -> bool {
+        self.random.chance(self.shape.corrupt_ppm)
+    }
+
+    /// The same bytes but for one bit.
+    pub(crate) fn damage(&mut self, frame: &Bytes) -> Bytes {
+        let mut bytes = frame.to_vec();
+        let at = self.random.index(bytes.len());
+        bytes[at] ^= 1 << self.random.below(8);
+        Bytes::from(bytes)
     }
 
     fn arrival(&mut self, now_ns: u64, from: usize, to: usize) -> u64 {

@@ -163,6 +163,8 @@ impl Swarm {
             0
         };
         self.network.duplicate_ppm = 0;
+        self.network.corrupt_ppm = 0;
+        self.network.bandwidth = None;
         self.clients.read_ppm = self.clients.final_read_ppm;
         cap(&mut self.network.delay_ns, election_ns / 40);
         cap(&mut self.disk.sync_ns, election_ns / 20);
@@ -256,6 +258,9 @@ fn draw_network(random: &mut Random, election_ns: u64, options: &Options) -> Net
     let loss = random.pick(&[0, 0, 1_000, 10_000, 50_000, 200_000]);
     let duplicate = random.pick(&[0, 0, 10_000, 100_000, 300_000]);
     let reorder = random.coin();
+    let encoded = random.chance(300_000);
+    let corrupt = random.pick(&[0, 0, 1_000, 20_000]);
+    let narrow = random.pick(&[None, None, Some(100_000), Some(1_000_000)]);
     NetworkShape {
         delay_ns: draw_span(random, 10 * US, delay_max),
         loss_ppm: if without(FaultKind::Loss) { 0 } else { loss },
@@ -266,6 +271,14 @@ fn draw_network(random: &mut Random, election_ns: u64, options: &Options) -> Net
             duplicate
         },
         reorder: reorder && !without(FaultKind::Reorder),
+        encoded,
+        corrupt_ppm: if encoded && !without(FaultKind::Corrupt) {
+            corrupt
+        } else {
+            0
+        },
+        bandwidth: narrow.filter(|_| encoded && !without(FaultKind::Narrow)),
+        queue_ns_max: election_ns,
     }
 }
 

@@ -100,7 +100,15 @@ impl World {
             body: Body::Batch(Arc::new(batch)),
         };
         let boot = self.processes[at].boot;
-        self.on_deliver(lane, at, boot, Packet::Message(message))
+        self.on_deliver(
+            lane,
+            at,
+            boot,
+            Packet::Message {
+                message,
+                frame: None,
+            },
+        )
     }
 
     /// The digests of what a replica holds of one life of a lane, sequence 1 first.

@@ -5,6 +5,8 @@
 //! and die, `serving` and `answering` for what clients see, `trouble` for faults, `damage` for those that are only
 //! noticed, `healing` for the liveness phase.
 
+use bytes::Bytes;
+use spaxos_core::message::Message;
 use spaxos_core::types::ReplicaId;
 
 use crate::Options;
@@ -19,6 +21,7 @@ use crate::random::{Random, Span};
 use crate::swarm::{MS, Swarm};
 use crate::trace::Trace;
 use crate::violation::{Checked, ensure};
+use crate::wire::Wire;
 
 mod answering;
 mod damage;
@@ -39,6 +42,7 @@ pub(crate) struct World {
     queue: EventQueue,
     processes: Vec<Process>,
     network: Network,
+    wire: Wire,
     clients: Clients,
     checkers: Checkers,
     pub(crate) figures: Figures,
@@ -93,6 +97,7 @@ impl World {
             finished: false,
             processes,
             network,
+            wire: Wire::new(&config.limits),
             clients,
             swarm,
         }
@@ -207,7 +212,7 @@ impl World {
         let process = &self.processes[to];
         let late = process.boot != boot;
         let taken = match packet {
-            Packet::Message(_) => {
+            Packet::Message { .. } => {
                 process.is_connected_to(from) && (!late || self.swarm.process.late_packets)
             }
             // A greeting belongs to the connection on which it was said.
@@ -219,10 +224,41 @@ impl World {
         }
         let boot = process.boot;
         let wake = match packet {
-            Packet::Message(message) => Wake::Message { from, message },
+            Packet::Message { message, frame } => {
+                if !self.receive(from, to, &message, frame.as_ref())? {
+                    return Ok(());
+                }
+                Wake::Message { from, message }
+            }
             Packet::Hello(hello) => Wake::Hello { from, hello },
         };
         self.on_wake(to, boot, wake)
+    }
+
+    /// Takes a message from the link as the bytes that it is. False if they were damaged: then the
+    /// connection is closed, and the sender greets again on a new one.
+    fn receive(
+        &mut self,
+        from: usize,
+        to: usize,
+        message: &Message,
+        frame: Option<&Bytes>,
+    ) -> Checked<bool> {
+        let Some(frame) = frame else {
+            return Ok(true);
+        };
+        if !self.network.corrupts() {
+            self.wire.check(frame, message)?;
+            return Ok(true);
+        }
+        let damaged = self.network.damage(frame);
+        self.wire.check_noticed(&damaged)?;
+        self.figures.count("packet damaged");
+        let sender = self.processes[from].running();
+        if sender.is_some_and(|running| running.backlog.is_none()) {
+            self.greet(from, to, false);
+        }
+        Ok(false)
     }
 
     /// Puts a packet on the link; the network decides what becomes of it.

@@ -208,10 +208,11 @@ impl World {
             .on_durable(replica, &process.log.records()[before..after])?;
         if again && process.log.begin_sync() {
             self.schedule_sync(replica);
-        } else if !again && self.chance.disk.coin() {
-            if let Err(failure) = self.processes[replica].log.work_ahead() {
-                return self.on_disk_failure(replica, &failure);
-            }
+        } else if !again
+            && self.chance.disk.coin()
+            && let Err(failure) = self.processes[replica].log.work_ahead()
+        {
+            return self.on_disk_failure(replica, &failure);
         }
         self.figures.count("sync");
         self.trace.event(self.now_ns, replica, &[8, lsn.0], || {
@@ -243,7 +244,11 @@ impl World {
             .event(self.now_ns, replica, &[9, message.header.decided.0], || {
                 format!("-> {targets:?} {}", trace::message(&message))
             });
-        let packet = Packet::Message(message);
+        let frame = match self.swarm.network.encoded {
+            true => Some(self.wire.encode(&message)?),
+            false => None,
+        };
+        let packet = Packet::Message { message, frame };
         for target in targets {
             self.transmit(replica, target, &packet);
         }
@@ -320,7 +325,7 @@ impl World {
     }
 
     /// Makes sure that the replica is woken at its deadline, no sooner than `earliest_ns`.
-    fn schedule_timer(&mut self, replica: usize, earliest_ns: u64) {
+    pub(super) fn schedule_timer(&mut self, replica: usize, earliest_ns: u64) {
         let process = &self.processes[replica];
         let Some(running) = process.running() else {
             return;

@@ -55,6 +55,14 @@ impl World {
             Fault::Restore { replica } => self.restore(replica)?,
             Fault::Forge { lane, at } => self.forge(lane, at)?,
             Fault::Pause { replica, for_ns } => self.pause(replica, for_ns),
+            Fault::ClockJump { replica, by_ns } => {
+                self.figures.count("clock jump");
+                self.processes[replica].clock.jump(by_ns);
+                if let Some(running) = self.processes[replica].running_mut() {
+                    running.timer_due_ns = None;
+                }
+                self.schedule_timer(replica, self.now_ns);
+            }
             Fault::Partition { cut, kind, for_ns } => {
                 self.figures.count("partition");
                 self.partition(&cut, kind);
