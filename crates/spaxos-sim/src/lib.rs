@@ -138,6 +138,13 @@ impl FaultKind {
         FaultKind::SlowLink,
     ];
 
+    /// The kind of this name, as `Debug` writes it, whatever the case of its letters.
+    #[must_use]
+    pub fn named(name: &str) -> Option<FaultKind> {
+        let mut all = FaultKind::ALL.iter().copied();
+        all.find(|kind| format!("{kind:?}").eq_ignore_ascii_case(name))
+    }
+
     /// Those that happen at a point in time; the others are properties of the network.
     pub(crate) const SCHEDULED: &'static [FaultKind] = FaultKind::ALL.split_at(5).1;
 }
@@ -155,6 +162,11 @@ pub const BRANCHES: &[&str] = &[
     "branch: slots are handed on",
     "branch: a promise reports open slots",
     "branch: a power cut takes records",
+    "branch: a start dies",
+    "branch: a full disk stops a replica",
+    "branch: damage is found",
+    "branch: a read orders a no-op",
+    "branch: a leader with a stalled disk steps down",
 ];
 
 /// What came out of a run.
@@ -197,6 +209,41 @@ pub fn run(seed: u64, options: &Options) -> Report {
         figures: std::mem::take(&mut world.figures),
         trace: world.into_trace(),
     }
+}
+
+/// Switches off as many kinds of faults as possible such that `seed` still breaks the same rule. Returns
+/// the options that are left; those that were given if the seed breaks none.
+///
+/// What a kind's absence leaves of the run is another run, so this is no proof that a kind has nothing
+/// to do with the failure. It makes the trace shorter, mostly.
+#[must_use]
+pub fn shrink(seed: u64, options: &Options) -> Options {
+    let quiet = |options: &Options| Options {
+        trace: false,
+        ..options.clone()
+    };
+    let mut least = options.clone();
+    let Some(broken) = run(seed, &quiet(&least)).violation else {
+        return least;
+    };
+    for kind in FaultKind::ALL {
+        if least.without.contains(kind) {
+            continue;
+        }
+        let mut fewer = least.clone();
+        fewer.without.push(*kind);
+        let same = run(seed, &quiet(&fewer)).violation;
+        if same.is_some_and(|same| checker(&same) == checker(&broken)) {
+            least = fewer;
+        }
+    }
+    least
+}
+
+/// The checker that a violation names; `panic` for an assertion of the replica itself.
+#[must_use]
+pub fn checker(violation: &str) -> &str {
+    violation.split(':').next().unwrap_or(violation)
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -95,24 +95,24 @@ impl Network {
     ) -> Vec<u64> {
         let cut = self.link(from, to).cut;
         if let Some(kind) = cut {
-            figures.count("packet cut off");
+            figures.count("fault: packet cut off");
             self.hold(from, to, kind, packet);
             return Vec::new();
         }
         let mut copies = 1;
         let lost = self.random.chance(self.shape.loss_ppm) || self.loses_last(from, to, packet);
         if lost {
-            figures.count("packet lost");
+            figures.count("fault: packet lost");
             copies = 0;
         } else if self.random.chance(self.shape.duplicate_ppm) {
-            figures.count("packet duplicated");
+            figures.count("fault: packet duplicated");
             copies = 2;
         }
         (0..copies)
             .filter_map(|_| {
                 let sent_ns = self.take_turn(now_ns, from, to, packet);
                 if sent_ns.is_none() {
-                    figures.count("packet dropped by a full queue");
+                    figures.count("fault: packet dropped by a full queue");
                 }
                 Some(self.arrival(sent_ns?, from, to))
             })

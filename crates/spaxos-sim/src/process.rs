@@ -30,6 +30,8 @@ pub(crate) struct Process {
     pub(crate) slow_disk_ns: u64,
     /// Whether a look at its idle log is scheduled.
     pub(crate) settling: bool,
+    /// When the sync began that is running.
+    pub(crate) sync_began_ns: u64,
     /// Down for good.
     pub(crate) buried: bool,
     /// It has stopped itself once.
@@ -72,6 +74,8 @@ pub(crate) struct Running {
     pub(crate) timer_row: u32,
     /// What came in during a pause; `None` while there is none.
     pub(crate) backlog: Option<VecDeque<Wake>>,
+    /// Whether it led after its last step.
+    pub(crate) led: bool,
     /// Dies after this many more effects.
     pub(crate) dies_in: Option<u64>,
 }
@@ -120,6 +124,7 @@ impl Process {
             state: State::Down,
             slow_disk_ns: 0,
             settling: false,
+            sync_began_ns: 0,
             buried: false,
             halted: false,
         }
@@ -170,6 +175,7 @@ impl Running {
             timer_last_ns: 0,
             timer_row: 0,
             backlog: None,
+            led: false,
             dies_in: None,
         }
     }

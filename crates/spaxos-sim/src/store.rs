@@ -22,8 +22,10 @@ use crate::random::{Random, Span};
 pub(crate) enum Failure {
     /// Bytes are not what was written: the member is lost.
     Damage(String),
-    /// The disk failed or is full: another start may do.
+    /// The disk failed: another start may do.
     Disk(String),
+    /// The disk is full: another start will do once there is room.
+    Full(String),
 }
 
 /// A data directory, and the log in it if a process has it open.
@@ -244,6 +246,9 @@ fn block_of(content: &[u8], from: usize) -> &[u8] {
 impl From<DirectoryError> for Failure {
     fn from(error: DirectoryError) -> Failure {
         match error {
+            DirectoryError::Io(failure) if failure.is_disk_full() => {
+                Failure::Full(failure.to_string())
+            }
             DirectoryError::Io(_) => Failure::Disk(error.to_string()),
             _ => Failure::Damage(error.to_string()),
         }
@@ -254,6 +259,7 @@ impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Failure {
         match error {
             OpenError::Damage(_) => Failure::Damage(error.to_string()),
+            OpenError::DiskFull(_) => Failure::Full(error.to_string()),
             _ => Failure::Disk(error.to_string()),
         }
     }
@@ -270,6 +276,9 @@ impl From<ReadError> for Failure {
 
 impl From<LogError> for Failure {
     fn from(error: LogError) -> Failure {
-        Failure::Disk(error.to_string())
+        match error {
+            LogError::DiskFull(_) => Failure::Full(error.to_string()),
+            _ => Failure::Disk(error.to_string()),
+        }
     }
 }

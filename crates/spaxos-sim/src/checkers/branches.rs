@@ -13,6 +13,10 @@ use crate::figures::Figures;
 /// A replica is about to append `record` to `log`.
 pub(crate) fn on_append(record: &Record, log: &ShadowLog, figures: &mut Figures) {
     match record {
+        // The first batch of a life is empty as well.
+        Record::Batch(batch) if batch.requests == 0 && batch.position.sequence.0 > 1 => {
+            figures.count(BRANCHES[13]);
+        }
         Record::Adoption { first, values, .. } => {
             if !values.is_empty() {
                 figures.count(BRANCHES[0]);

@@ -37,7 +37,7 @@ impl World {
         self.trace.remark(self.now_ns, || {
             format!("the disk of #{replica} goes back to its first {kept} records")
         });
-        self.figures.count("disk restored");
+        self.figures.count("fault: disk restored");
         self.checkers.expel(replica);
         if !self.processes[replica].is_down() {
             self.crash(replica, true)?;
@@ -55,7 +55,7 @@ impl World {
         match process.log.damage(kind, &mut self.chance.disk) {
             Ok(place) => {
                 self.checkers.lose(replica);
-                self.figures.count("disk gone bad");
+                self.figures.count("fault: disk gone bad");
                 self.trace.remark(self.now_ns, || {
                     format!("{kind:?}: the disk of #{replica} goes bad, {place}")
                 });
@@ -93,7 +93,7 @@ impl World {
         self.trace.remark(self.now_ns, || {
             format!("a twin of #{lane} sends batch {position} to #{at}")
         });
-        self.figures.count("batch forged");
+        self.figures.count("fault: batch forged");
         self.checkers.expect_forks();
         let message = Message {
             header: Header::default(),

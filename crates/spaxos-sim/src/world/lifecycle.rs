@@ -125,6 +125,7 @@ impl World {
         let process = &mut self.processes[replica];
         if self.chance.disk.chance(RECOVERY_DEATH_PPM) {
             process.log.die_in_start(&mut self.chance.disk);
+            self.figures.count(BRANCHES[10]);
         }
         let durable = process.log.durable();
         match process.log.open()? {
@@ -153,10 +154,14 @@ impl World {
             ensure(self.checkers.is_lost(replica), "log", || {
                 format!("replica {replica} finds damage where none was done: {what}")
             })?;
-            self.figures.count("damage found");
+            self.figures.count(BRANCHES[12]);
             self.processes[replica].buried = true;
         } else {
-            self.figures.count("start or write that failed");
+            self.figures.count("disk failure ends a process");
+            let full = matches!(failure, Failure::Full(_));
+            if full {
+                self.figures.count(BRANCHES[11]);
+            }
         }
         let power = self.chance.disk.coin();
         self.crash(replica, power)
@@ -171,8 +176,11 @@ impl World {
         process.log.die(power, &mut self.chance.disk);
         let appended = process.log.records().len();
         let durable = process.log.durable();
-        self.figures
-            .count(if power { "power cut" } else { "crash" });
+        self.figures.count(if power {
+            "fault: power cut"
+        } else {
+            "fault: crash"
+        });
         self.trace
             .event(self.now_ns, replica, &[2, appended as u64], || {
                 format!("dies, {durable} of {appended} records are durable")
@@ -197,7 +205,7 @@ impl World {
             return;
         }
         running.backlog = Some(VecDeque::new());
-        self.figures.count("pause");
+        self.figures.count("fault: pause");
         self.trace
             .event(self.now_ns, replica, &[3], || "stands still".to_owned());
         let at_ns = self.now_ns + for_ns;

@@ -253,7 +253,7 @@ impl World {
         }
         let damaged = self.network.damage(frame);
         self.wire.check_noticed(&damaged)?;
-        self.figures.count("packet damaged");
+        self.figures.count("fault: packet damaged");
         let sender = self.processes[from].running();
         if sender.is_some_and(|running| running.backlog.is_none()) {
             self.greet(from, to, false);

@@ -3,9 +3,11 @@
 use spaxos_core::effect::{Effect, Execution, Input, LogQuery, Recipients};
 use spaxos_core::message::Message;
 use spaxos_core::record::Record;
+use spaxos_core::status::Role;
 use spaxos_core::types::{Lsn, ReplicaId};
 
 use super::World;
+use crate::BRANCHES;
 use crate::event::{Event, Packet, Wake};
 use crate::process::Outgoing;
 use crate::trace;
@@ -81,7 +83,7 @@ impl World {
             })?;
             let running = self.processes[replica].running_mut();
             if running.is_some_and(|running| running.dies_now()) {
-                self.figures.count("death inside a step");
+                self.figures.count("fault: death inside a step");
                 let power = self.chance.faults.coin();
                 return self.crash(replica, power);
             }
@@ -186,6 +188,7 @@ impl World {
 
     fn schedule_sync(&mut self, replica: usize) {
         let boot = self.processes[replica].boot;
+        self.processes[replica].sync_began_ns = self.now_ns;
         let at_ns = self.now_ns + self.sync_delay(replica);
         self.queue
             .schedule(at_ns, Event::SyncDone { replica, boot });
@@ -312,16 +315,30 @@ impl World {
         let status = running.replica.status();
         self.checkers
             .on_step(replica, &status, running.outbox.len())?;
+        self.note_stalled_leader(replica, status.role == Role::Leader);
         self.schedule_timer(replica, self.now_ns);
         if self
             .chance
             .process
             .chance(self.swarm.process.early_timer_ppm)
         {
-            self.figures.count("early timer");
+            self.figures.count("fault: early timer");
             self.wake_later(replica, self.now_ns, Wake::Timer { due_ns: 0 });
         }
         Ok(())
+    }
+
+    /// Counts a leader that gives up while its disk does not answer.
+    fn note_stalled_leader(&mut self, replica: usize, leads: bool) {
+        let process = &mut self.processes[replica];
+        let waits_ns = self.now_ns - process.sync_began_ns;
+        let stalled = process.log.is_syncing() && waits_ns >= self.swarm.timing.election_ns / 2;
+        let Some(running) = process.running_mut() else {
+            return;
+        };
+        if std::mem::replace(&mut running.led, leads) && !leads && stalled {
+            self.figures.count(BRANCHES[14]);
+        }
     }
 
     /// Makes sure that the replica is woken at its deadline, no sooner than `earliest_ns`.

@@ -56,7 +56,7 @@ impl World {
             Fault::Forge { lane, at } => self.forge(lane, at)?,
             Fault::Pause { replica, for_ns } => self.pause(replica, for_ns),
             Fault::ClockJump { replica, by_ns } => {
-                self.figures.count("clock jump");
+                self.figures.count("fault: clock jump");
                 self.processes[replica].clock.jump(by_ns);
                 if let Some(running) = self.processes[replica].running_mut() {
                     running.timer_due_ns = None;
@@ -64,7 +64,7 @@ impl World {
                 self.schedule_timer(replica, self.now_ns);
             }
             Fault::Partition { cut, kind, for_ns } => {
-                self.figures.count("partition");
+                self.figures.count("fault: partition");
                 self.partition(&cut, kind);
                 let generation = self.partition;
                 let at_ns = self.now_ns + for_ns;
@@ -76,7 +76,7 @@ impl World {
                 by_ns,
                 for_ns,
             } => {
-                self.figures.count("slow disk");
+                self.figures.count("fault: slow disk");
                 self.processes[replica].slow_disk_ns = by_ns;
                 let at_ns = self.now_ns + for_ns;
                 self.queue.schedule(at_ns, Event::HealDisk { replica });
@@ -86,19 +86,19 @@ impl World {
                 room_bytes,
                 for_ns,
             } => {
-                self.figures.count("full disk");
+                self.figures.count("fault: full disk");
                 self.processes[replica].log.limit_room(room_bytes);
                 let at_ns = self.now_ns + for_ns;
                 self.queue.schedule(at_ns, Event::HealDisk { replica });
             }
             Fault::WriteError { replica } => {
-                self.figures.count("write error");
+                self.figures.count("fault: write error");
                 self.processes[replica]
                     .log
                     .fail_write(&mut self.chance.disk);
             }
             Fault::ReadError { replica } => {
-                self.figures.count("read error");
+                self.figures.count("fault: read error");
                 self.processes[replica].log.fail_read(&mut self.chance.disk);
             }
             Fault::Damage { replica, kind } => self.go_bad(replica, kind)?,
@@ -108,7 +108,7 @@ impl World {
                 by_ns,
                 for_ns,
             } => {
-                self.figures.count("slow link");
+                self.figures.count("fault: slow link");
                 self.network.slow_down(from, to, by_ns);
                 let at_ns = self.now_ns + for_ns;
                 self.queue.schedule(at_ns, Event::HealLink { from, to });
