@@ -49,6 +49,8 @@ pub(crate) enum Command {
     /// Put load on a running cluster and report rate, latency and what it cost
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Run the deterministic simulator over seeds, and say what it went through
+    Sim(SimArgs),
     /// Print the versions
     Version,
 }
@@ -191,6 +193,39 @@ pub(crate) struct NativeArgs {
     /// How long
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) seconds: u32,
+}
+
+/// The deterministic simulator: the real replicas in a world where anything fails
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  spaxos sim --runs 2000
+  spaxos sim --minutes 60
+  spaxos sim --seed 7 --trace")]
+pub(crate) struct SimArgs {
+    /// The first seed, and the only one unless --runs or --minutes is given
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// How many seeds
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) runs: Option<u64>,
+    /// How long at most; without --seed it begins at a random one
+    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) minutes: Option<u32>,
+    /// Print one run, event by event
+    #[arg(long, conflicts_with_all = ["runs", "minutes", "twice", "every_branch", "jobs"])]
+    pub(crate) trace: bool,
+    /// Kinds of faults that do not happen, with commas between
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    pub(crate) without: Vec<String>,
+    /// Run each seed twice and compare
+    #[arg(long)]
+    pub(crate) twice: bool,
+    /// Fail if a rare branch was not reached
+    #[arg(long)]
+    pub(crate) every_branch: bool,
+    /// How many seeds at once; as many as there are cores if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: Option<u16>,
 }
 
 /// The settings of a replica, as flags.

@@ -1,12 +1,12 @@
 //! The one binary, `spaxos`: a cluster on this machine (`up`), one replica (`serve`), a look at a
-//! running cluster (`ctl`), load on it (`bench`).
+//! running cluster (`ctl`), load on it (`bench`), the simulator (`sim`).
 //!
 //! It is the only place that prints, reads the environment and exits. It takes no decision of the
 //! protocol and knows no command of the store.
 //!
 //! Arguments pass two stages. `args.rs` is what was typed, with `keys.rs` as the one table of a
 //! replica's settings and `layers.rs` for where they come from; `serve/options.rs` is what they mean.
-//! Then read `serve/mod.rs`, `up/mod.rs`, `ctl/status.rs`, `bench.rs`.
+//! Then read `serve/mod.rs`, `up/mod.rs`, `ctl/status.rs`, `bench.rs`, `sim.rs`.
 //!
 //! Exit codes: 0 if all went well, 1 if something failed, 2 if what was typed makes no sense.
 
@@ -19,6 +19,7 @@ mod layers;
 mod logging;
 mod serve;
 mod signals;
+mod sim;
 mod up;
 mod usage;
 mod version;
@@ -63,6 +64,7 @@ fn run() -> anyhow::Result<()> {
             Some(Command::Serve(args)) => serve::run(args, typed.dropped).await,
             Some(Command::Ctl(command)) => ctl::run(command).await,
             Some(Command::Bench(command)) => bench::run(command).await,
+            Some(Command::Sim(args)) => sim::run(&args),
             Some(Command::Version) => Ok(version::print()?),
         }
     })
