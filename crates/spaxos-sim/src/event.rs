@@ -1,7 +1,6 @@
 //! Everything that is scheduled, and the queue that brings it in the order of virtual time.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::collections::BinaryHeap;
 
 use bytes::Bytes;
@@ -113,21 +112,29 @@ pub(crate) enum Wake {
 /// Events by virtual time; those of the same time in the order in which they were scheduled.
 #[derive(Debug, Default)]
 pub(crate) struct EventQueue {
-    order: BinaryHeap<Reverse<(u64, u64)>>,
-    events: BTreeMap<u64, Event>,
+    /// Time, number, and the place in `events`.
+    order: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    events: Vec<Option<Event>>,
+    /// Places in `events` that are empty.
+    free: Vec<usize>,
     scheduled: u64,
 }
 
 impl EventQueue {
     pub(crate) fn schedule(&mut self, at_ns: u64, event: Event) {
         self.scheduled += 1;
-        self.order.push(Reverse((at_ns, self.scheduled)));
-        self.events.insert(self.scheduled, event);
+        let at = self.free.pop().unwrap_or(self.events.len());
+        if at == self.events.len() {
+            self.events.push(None);
+        }
+        self.events[at] = Some(event);
+        self.order.push(Reverse((at_ns, self.scheduled, at)));
     }
 
     pub(crate) fn pop(&mut self) -> Option<(u64, Event)> {
-        let Reverse((at_ns, number)) = self.order.pop()?;
-        let event = self.events.remove(&number);
+        let Reverse((at_ns, _, at)) = self.order.pop()?;
+        let event = self.events[at].take();
+        self.free.push(at);
         event.map(|event| (at_ns, event))
     }
 

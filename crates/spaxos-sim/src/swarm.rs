@@ -124,7 +124,7 @@ impl Swarm {
                 ..SessionLimits::default()
             },
             faults: draw_faults(random, election_ns, options),
-            safety_ns: election_ns * random.within(Span::new(10, 40)),
+            safety_ns: election_ns * random.skewed(Span::new(6, 40)),
         }
     }
 
@@ -299,10 +299,9 @@ fn draw_disk(random: &mut Random, election_ns: u64) -> DiskShape {
 
 /// Segments that are soon full, an index that soon forgets, and queries that soon end.
 fn draw_log(random: &mut Random) -> LogOptions {
-    let record_bytes_max = 40 << 10;
     LogOptions {
-        segment_bytes: random.pick(&[64 << 10, 128 << 10]),
-        record_bytes_max,
+        segment_bytes: random.pick(&[32 << 10, 64 << 10]),
+        record_bytes_max: 16 << 10,
         pending_bytes_max: random.pick(&[256, 4 << 10, 1 << 20]),
         prepare_bytes_max: 16 << 10,
         ahead_bytes_max: random.pick(&[0, 32 << 10]),
@@ -329,7 +328,7 @@ fn draw_process(random: &mut Random, election_ns: u64) -> ProcessShape {
 fn draw_clients(random: &mut Random, election_ns: u64) -> ClientShape {
     ClientShape {
         clients: random.within(Span::new(1, 6)) as usize,
-        interval_ns: draw_span(random, MS, 2 * election_ns),
+        interval_ns: draw_span(random, election_ns / 50, 2 * election_ns),
         commands_max: random.within(Span::new(1, 3)),
         read_ppm: random.pick(&[0, 100_000, 400_000]),
         final_read_ppm: random.pick(&[0, 100_000, 400_000, 1_000_000]),
