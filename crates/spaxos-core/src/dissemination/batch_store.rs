@@ -266,11 +266,12 @@ impl BatchStore {
     }
 
     /// The acks: per lane and live incarnation the durable end, or with `appended` the end of what is
-    /// on its way to the disk.
+    /// on its way to the disk. Only so many of a lane, the oldest first, since those are ordered first:
+    /// a peer takes no more in one message.
     pub(crate) fn held(&self, appended: bool) -> Vec<Held> {
         let mut held = Vec::with_capacity(self.lanes.len() + 1);
         for (id, lane) in self.lanes.iter() {
-            for run in &lane.runs {
+            for run in lane.runs.iter().take(self.incarnations_max) {
                 let sequence = if appended { run.end() } else { run.durable };
                 let position = Position {
                     incarnation: run.incarnation,
@@ -475,3 +476,6 @@ fn fit_stored(lane: &Lane, batch: &Batch) -> Fit {
         None => Fit::Known,
     }
 }
+
+#[cfg(test)]
+mod tests;
