@@ -2,6 +2,7 @@
 //! world, find each? Only in builds with `--cfg planted`.
 
 use spaxos_core::planted as core;
+use spaxos_storage::planted as storage;
 
 use crate::exhaustive::{World, explore, worlds};
 use crate::{Options, run};
@@ -11,6 +12,8 @@ use crate::{Options, run};
 pub enum Bug {
     /// In the protocol.
     Core(core::Bug),
+    /// In the log on disk.
+    Storage(storage::Bug),
 }
 
 /// Bugs that take many seeds: a short look leaves them out.
@@ -33,7 +36,8 @@ const RARE: &[core::Bug] = &[
 impl Bug {
     /// All of them.
     pub fn all() -> impl Iterator<Item = Bug> {
-        core::Bug::ALL.iter().copied().map(Bug::Core)
+        let core = core::Bug::ALL.iter().copied().map(Bug::Core);
+        core.chain(storage::Bug::ALL.iter().copied().map(Bug::Storage))
     }
 
     /// Its name.
@@ -41,6 +45,7 @@ impl Bug {
     pub fn name(self) -> &'static str {
         match self {
             Bug::Core(bug) => bug.name(),
+            Bug::Storage(bug) => bug.name(),
         }
     }
 
@@ -49,6 +54,7 @@ impl Bug {
     pub fn is_rare(self) -> bool {
         match self {
             Bug::Core(bug) => RARE.contains(&bug),
+            Bug::Storage(_) => false,
         }
     }
 
@@ -56,9 +62,11 @@ impl Bug {
     fn during<T>(self, what: impl FnOnce() -> T) -> T {
         match self {
             Bug::Core(bug) => core::switch_on(Some(bug)),
+            Bug::Storage(bug) => storage::switch_on(Some(bug)),
         }
         let done = what();
         core::switch_on(None);
+        storage::switch_on(None);
         done
     }
 }
