@@ -5,6 +5,7 @@
 //! explores small worlds. A bug that nobody catches fails the command: its rule has no test.
 
 use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -168,33 +169,38 @@ fn planted_cargo(root: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs a command and takes the fields of the lines that tell of bugs. Its results, if it runs tests,
-/// are passed on.
+/// Runs a command and takes the fields of the lines that tell of bugs, each of which is said at once.
+/// Its results, if it runs tests, are passed on.
 fn lines<const N: usize>(name: &str, mut command: Command) -> anyhow::Result<Vec<[String; N]>> {
     let begun = Instant::now();
     command.stdout(Stdio::piped());
-    let output = command
+    let mut child = command
         .spawn()
-        .and_then(std::process::Child::wait_with_output)
         .with_context(|| format!("cannot start {command:?}"))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    for line in text.lines().filter(|line| line.starts_with("test result")) {
-        say(line);
+    let output = child.stdout.take().context("its output is piped")?;
+    let mut found = Vec::new();
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        if let Some(fields) = parse(&line) {
+            say(&format!("{name}: {}", fields.join(" ").trim_end()));
+            found.push(fields);
+        } else if line.starts_with("test result") {
+            say(&line);
+        }
     }
-    let found = parse(&text);
+    // A test that fails has missed a bug, which the table tells with more.
+    child.wait()?;
     anyhow::ensure!(!found.is_empty(), "{command:?} tells of no bug");
     let (count, seconds) = (found.len(), begun.elapsed().as_secs_f64());
     say(&format!("== {name}: {count} bugs, {seconds:.1} s"));
     Ok(found)
 }
 
-fn parse<const N: usize>(text: &str) -> Vec<[String; N]> {
-    let told = text.lines().filter_map(|line| line.split_once("planted\t"));
-    told.filter_map(|(_, line)| {
-        let fields: Vec<String> = line.split('\t').map(str::to_owned).collect();
-        fields.try_into().ok()
-    })
-    .collect()
+/// The fields of a line that tells of a bug: the harness of tests may have put something before it.
+fn parse<const N: usize>(line: &str) -> Option<[String; N]> {
+    let (_, told) = line.split_once("planted\t")?;
+    let fields: Vec<String> = told.split('\t').map(str::to_owned).collect();
+    fields.try_into().ok()
 }
 
 /// All bugs, as the sources list them.
@@ -343,12 +349,12 @@ mod tests {
 
     #[test]
     fn lines_of_bugs_are_told_from_others() {
-        let text = "running 1 test\ntest it ... planted\tA\tx, y\nplanted\tB\t\ntest result: ok\n";
-        let found: Vec<[String; 2]> = parse(text);
-        assert_eq!(
-            found,
-            [["A", "x, y"], ["B", ""]].map(|it| it.map(str::to_owned))
-        );
+        let fields = |line| parse::<2>(line);
+        let told = |a: &str, b: &str| Some([a.to_owned(), b.to_owned()]);
+        assert_eq!(fields("test it ... planted\tA\tx, y"), told("A", "x, y"));
+        assert_eq!(fields("planted\tB\t"), told("B", ""));
+        assert_eq!(fields("test result: ok"), None);
+        assert_eq!(fields("planted\tA"), None);
     }
 
     #[test]

@@ -74,8 +74,6 @@ impl Bug {
 /// How a planted bug came to light.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// The seed that showed it.
-    pub seed: u64,
     /// How many seeds it took, that one included.
     pub seeds: u64,
     /// What the run said: the checker first.
@@ -92,17 +90,15 @@ impl Found {
 }
 
 /// Runs seeds from `from` on with `bug` switched on, at most `seeds_max` of them, until one shows a
-/// violation.
+/// violation that it does not show without.
 #[must_use]
 pub fn hunt(bug: Bug, from: u64, seeds_max: u64) -> Option<Found> {
-    bug.during(|| {
-        (from..from + seeds_max).find_map(|seed| {
-            let violation = run(seed, &Options::default()).violation?;
-            Some(Found {
-                seed,
-                seeds: seed - from + 1,
-                violation,
-            })
+    let violation = |seed| run(seed, &Options::default()).violation;
+    (from..from + seeds_max).find_map(|seed| {
+        let found = bug.during(|| violation(seed))?;
+        violation(seed).is_none().then_some(Found {
+            seeds: seed - from + 1,
+            violation: found,
         })
     })
 }
