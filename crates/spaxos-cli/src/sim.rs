@@ -75,7 +75,9 @@ struct Plan {
 
 impl Plan {
     fn of(args: &SimArgs, options: Options) -> Plan {
-        let until = args.minutes.map(|minutes| Duration::from_mins(minutes.into()));
+        let until = args
+            .minutes
+            .map(|minutes| Duration::from_mins(minutes.into()));
         let runs = match (args.runs, args.seed, until) {
             (Some(runs), _, _) => runs,
             (None, _, Some(_)) => u64::MAX,
@@ -120,7 +122,8 @@ fn sweep(plan: &Plan, began: Instant) -> Outcome {
     });
     let told = Mutex::new(began);
     let work = || {
-        while !stop.load(Ordering::Relaxed) && plan.until.is_none_or(|most| began.elapsed() < most) {
+        while !stop.load(Ordering::Relaxed) && plan.until.is_none_or(|most| began.elapsed() < most)
+        {
             let at = next.fetch_add(1, Ordering::Relaxed);
             if at >= plan.runs {
                 break;

@@ -33,11 +33,28 @@ const RARE: &[core::Bug] = &[
     core::Bug::StuckLeaderStays,
 ];
 
+/// Bugs that show in small worlds, one for each check there: a short look is for them.
+const SMALL: &[core::Bug] = &[
+    core::Bug::AckBeforeSync,
+    core::Bug::VoteBeforeSync,
+    core::Bug::PrepareBeforeSync,
+    core::Bug::VoteBeforeHolding,
+    core::Bug::QuorumOneShort,
+    core::Bug::OwnLogPreferred,
+    core::Bug::PromiseLeavesOutHanded,
+    core::Bug::BallotReused,
+    core::Bug::BatchExecutedTwice,
+    core::Bug::ReadJoinsRound,
+    core::Bug::NothingSentAgain,
+];
+
 impl Bug {
-    /// All of them.
+    /// All that can show here: no simulated disk runs in durability `os`.
     pub fn all() -> impl Iterator<Item = Bug> {
         let core = core::Bug::ALL.iter().copied().map(Bug::Core);
-        core.chain(storage::Bug::ALL.iter().copied().map(Bug::Storage))
+        let storage = storage::Bug::ALL.iter().copied().map(Bug::Storage);
+        let all = core.chain(storage);
+        all.filter(|bug| *bug != Bug::Storage(storage::Bug::LifeNotSynced))
     }
 
     /// Its name.
@@ -54,6 +71,15 @@ impl Bug {
     pub fn is_rare(self) -> bool {
         match self {
             Bug::Core(bug) => RARE.contains(&bug),
+            Bug::Storage(_) => false,
+        }
+    }
+
+    /// Whether a short look in small worlds is for it.
+    #[must_use]
+    pub fn is_small(self) -> bool {
+        match self {
+            Bug::Core(bug) => SMALL.contains(&bug),
             Bug::Storage(_) => false,
         }
     }
