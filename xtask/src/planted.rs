@@ -5,6 +5,7 @@
 //! explores small worlds. A bug that nobody catches fails the command: its rule has no test.
 
 use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -25,7 +26,8 @@ struct Budget {
     seeds: u64,
     /// How many states of a small world are looked at.
     states: u64,
-    /// Only what takes little time: no small worlds, and seeds for the bugs that few of them show.
+    /// Only what takes little time: seeds for the bugs that few of them show, and small worlds for one bug
+    /// of each check there.
     quick: bool,
     /// The bugs; none for all.
     names: Vec<String>,
@@ -81,14 +83,19 @@ struct Bug {
     fails: Option<Vec<String>>,
     /// What the simulator says: hunts with a find, of all; the median of seeds; the checkers.
     seeds: Option<[String; 3]>,
-    /// A small world in which it shows, and the checker there.
+    /// A small world in which it shows, and the checker there; empty if there is none.
     world: Option<[String; 2]>,
 }
 
 impl Bug {
     fn is_caught(&self) -> bool {
         let failed = self.fails.as_ref().is_some_and(|fails| !fails.is_empty());
-        failed || self.is_found_by_seeds() || self.world.is_some()
+        failed || self.is_found_by_seeds() || self.is_found_in_a_world()
+    }
+
+    fn is_found_in_a_world(&self) -> bool {
+        let found = |[world, _]: &[String; 2]| !world.is_empty();
+        self.world.as_ref().is_some_and(found)
     }
 
     fn is_found_by_seeds(&self) -> bool {
@@ -136,13 +143,10 @@ fn simulate(root: &Path, budget: &Budget, bugs: &mut [Bug]) -> anyhow::Result<()
             bug.seeds = Some([found, median, checkers]);
         }
     }
-    if budget.quick {
-        return Ok(());
-    }
     for [name, world, checker] in lines("small worlds", hunter(root, &["worlds", &states], &names))?
     {
         if let Some(bug) = bugs.iter_mut().find(|bug| bug.name == name) {
-            bug.world = Some([world, checker]).filter(|[world, _]| !world.is_empty());
+            bug.world = Some([world, checker]);
         }
     }
     Ok(())
@@ -168,33 +172,38 @@ fn planted_cargo(root: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs a command and takes the fields of the lines that tell of bugs. Its results, if it runs tests,
-/// are passed on.
+/// Runs a command and takes the fields of the lines that tell of bugs, each of which is said at once.
+/// Its results, if it runs tests, are passed on.
 fn lines<const N: usize>(name: &str, mut command: Command) -> anyhow::Result<Vec<[String; N]>> {
     let begun = Instant::now();
     command.stdout(Stdio::piped());
-    let output = command
+    let mut child = command
         .spawn()
-        .and_then(std::process::Child::wait_with_output)
         .with_context(|| format!("cannot start {command:?}"))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    for line in text.lines().filter(|line| line.starts_with("test result")) {
-        say(line);
+    let output = child.stdout.take().context("its output is piped")?;
+    let mut found = Vec::new();
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        if let Some(fields) = parse(&line) {
+            say(&format!("{name}: {}", fields.join(" ").trim_end()));
+            found.push(fields);
+        } else if line.starts_with("test result") {
+            say(&line);
+        }
     }
-    let found = parse(&text);
+    // A test that fails has missed a bug, which the table tells with more.
+    child.wait()?;
     anyhow::ensure!(!found.is_empty(), "{command:?} tells of no bug");
     let (count, seconds) = (found.len(), begun.elapsed().as_secs_f64());
     say(&format!("== {name}: {count} bugs, {seconds:.1} s"));
     Ok(found)
 }
 
-fn parse<const N: usize>(text: &str) -> Vec<[String; N]> {
-    let told = text.lines().filter_map(|line| line.split_once("planted\t"));
-    told.filter_map(|(_, line)| {
-        let fields: Vec<String> = line.split('\t').map(str::to_owned).collect();
-        fields.try_into().ok()
-    })
-    .collect()
+/// The fields of a line that tells of a bug: the harness of tests may have put something before it.
+fn parse<const N: usize>(line: &str) -> Option<[String; N]> {
+    let (_, told) = line.split_once("planted\t")?;
+    let fields: Vec<String> = told.split('\t').map(str::to_owned).collect();
+    fields.try_into().ok()
 }
 
 /// All bugs, as the sources list them.
@@ -261,8 +270,8 @@ fn table(bugs: &[Bug]) -> String {
             None => ("-".to_owned(), "-"),
         };
         let world = match &bug.world {
-            Some([world, checker]) => format!("{world}: {checker}"),
-            None => "-".to_owned(),
+            Some([world, checker]) if !world.is_empty() => format!("{world}: {checker}"),
+            _ => "-".to_owned(),
         };
         let (name, what, rule) = (&bug.name, &bug.what, &bug.rule);
         let _ = writeln!(
@@ -273,12 +282,13 @@ fn table(bugs: &[Bug]) -> String {
     text
 }
 
-/// Fails with the names of the bugs that were missed. In a quick look, seeds must show what they were
-/// asked for.
+/// Fails with the names of the bugs that were missed. In a quick look, seeds and small worlds must show
+/// what they were asked for.
 fn conclude(bugs: &[Bug], quick: bool) -> anyhow::Result<()> {
     let missed = bugs.iter().filter(|bug| {
-        let asked = quick && bug.seeds.is_some();
-        !bug.is_caught() || (asked && !bug.is_found_by_seeds())
+        let seeds = bug.seeds.is_none() || bug.is_found_by_seeds();
+        let world = bug.world.is_none() || bug.is_found_in_a_world();
+        !bug.is_caught() || (quick && !(seeds && world))
     });
     let missed: Vec<&str> = missed.map(|bug| bug.name.as_str()).collect();
     let untold = bugs.iter().filter(|bug| bug.fails.is_none());
@@ -343,12 +353,12 @@ mod tests {
 
     #[test]
     fn lines_of_bugs_are_told_from_others() {
-        let text = "running 1 test\ntest it ... planted\tA\tx, y\nplanted\tB\t\ntest result: ok\n";
-        let found: Vec<[String; 2]> = parse(text);
-        assert_eq!(
-            found,
-            [["A", "x, y"], ["B", ""]].map(|it| it.map(str::to_owned))
-        );
+        let fields = |line| parse::<2>(line);
+        let told = |a: &str, b: &str| Some([a.to_owned(), b.to_owned()]);
+        assert_eq!(fields("test it ... planted\tA\tx, y"), told("A", "x, y"));
+        assert_eq!(fields("planted\tB\t"), told("B", ""));
+        assert_eq!(fields("test result: ok"), None);
+        assert_eq!(fields("planted\tA"), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Hunts planted bugs, for `cargo xtask planted`, which builds this with `--cfg planted`:
 //! `planted seeds HUNTS SEEDS [NAME…]`, `planted worlds STATES [NAME…]`. Without names, all bugs; with
-//! `common`, those that few seeds show. One line for each bug, its fields parted by tabs, as soon as it
+//! `common`, those that few seeds show, or that show in small worlds for each check there. One line for each bug, its fields parted by tabs, as soon as it
 //! is done.
 #![cfg_attr(
     planted,
@@ -42,7 +42,7 @@ mod hunters {
     const STRIDE: u64 = 1_000_000;
 
     pub(super) fn seeds(hunts: u64, seeds_max: u64, names: &[&str]) {
-        let bugs = chosen(names);
+        let bugs = chosen(names, |bug| !bug.is_rare());
         let jobs: Vec<(usize, u64)> = (0..bugs.len())
             .flat_map(|bug| (0..hunts).map(move |hunt| (bug, hunt)))
             .collect();
@@ -79,7 +79,7 @@ mod hunters {
     }
 
     pub(super) fn worlds(states_max: usize, names: &[&str]) {
-        let bugs = chosen(names);
+        let bugs = chosen(names, Bug::is_small);
         in_parallel(bugs.len(), &|at| {
             let found = explore_with(bugs[at], states_max);
             let (world, checker) = found.unwrap_or_default();
@@ -87,10 +87,10 @@ mod hunters {
         });
     }
 
-    fn chosen(names: &[&str]) -> Vec<Bug> {
+    fn chosen(names: &[&str], is_common: impl Fn(Bug) -> bool) -> Vec<Bug> {
         let wanted = |bug: &Bug| match names {
             [] => true,
-            ["common"] => !bug.is_rare(),
+            ["common"] => is_common(*bug),
             names => names.contains(&bug.name()),
         };
         Bug::all().filter(wanted).collect()

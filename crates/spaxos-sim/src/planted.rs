@@ -2,6 +2,7 @@
 //! world, find each? Only in builds with `--cfg planted`.
 
 use spaxos_core::planted as core;
+use spaxos_storage::planted as storage;
 
 use crate::exhaustive::{World, explore, worlds};
 use crate::{Options, run};
@@ -11,6 +12,8 @@ use crate::{Options, run};
 pub enum Bug {
     /// In the protocol.
     Core(core::Bug),
+    /// In the log on disk.
+    Storage(storage::Bug),
 }
 
 /// Bugs that take many seeds: a short look leaves them out.
@@ -30,10 +33,28 @@ const RARE: &[core::Bug] = &[
     core::Bug::StuckLeaderStays,
 ];
 
+/// Bugs that show in small worlds, one for each check there: a short look is for them.
+const SMALL: &[core::Bug] = &[
+    core::Bug::AckBeforeSync,
+    core::Bug::VoteBeforeSync,
+    core::Bug::PrepareBeforeSync,
+    core::Bug::VoteBeforeHolding,
+    core::Bug::QuorumOneShort,
+    core::Bug::OwnLogPreferred,
+    core::Bug::PromiseLeavesOutHanded,
+    core::Bug::BallotReused,
+    core::Bug::BatchExecutedTwice,
+    core::Bug::ReadJoinsRound,
+    core::Bug::NothingSentAgain,
+];
+
 impl Bug {
-    /// All of them.
+    /// All that can show here: no simulated disk runs in durability `os`.
     pub fn all() -> impl Iterator<Item = Bug> {
-        core::Bug::ALL.iter().copied().map(Bug::Core)
+        let core = core::Bug::ALL.iter().copied().map(Bug::Core);
+        let storage = storage::Bug::ALL.iter().copied().map(Bug::Storage);
+        let all = core.chain(storage);
+        all.filter(|bug| *bug != Bug::Storage(storage::Bug::LifeNotSynced))
     }
 
     /// Its name.
@@ -41,6 +62,7 @@ impl Bug {
     pub fn name(self) -> &'static str {
         match self {
             Bug::Core(bug) => bug.name(),
+            Bug::Storage(bug) => bug.name(),
         }
     }
 
@@ -49,6 +71,16 @@ impl Bug {
     pub fn is_rare(self) -> bool {
         match self {
             Bug::Core(bug) => RARE.contains(&bug),
+            Bug::Storage(_) => false,
+        }
+    }
+
+    /// Whether a short look in small worlds is for it.
+    #[must_use]
+    pub fn is_small(self) -> bool {
+        match self {
+            Bug::Core(bug) => SMALL.contains(&bug),
+            Bug::Storage(_) => false,
         }
     }
 
@@ -56,9 +88,11 @@ impl Bug {
     fn during<T>(self, what: impl FnOnce() -> T) -> T {
         match self {
             Bug::Core(bug) => core::switch_on(Some(bug)),
+            Bug::Storage(bug) => storage::switch_on(Some(bug)),
         }
         let done = what();
         core::switch_on(None);
+        storage::switch_on(None);
         done
     }
 }
@@ -66,8 +100,6 @@ impl Bug {
 /// How a planted bug came to light.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// The seed that showed it.
-    pub seed: u64,
     /// How many seeds it took, that one included.
     pub seeds: u64,
     /// What the run said: the checker first.
@@ -84,17 +116,15 @@ impl Found {
 }
 
 /// Runs seeds from `from` on with `bug` switched on, at most `seeds_max` of them, until one shows a
-/// violation.
+/// violation that it does not show without.
 #[must_use]
 pub fn hunt(bug: Bug, from: u64, seeds_max: u64) -> Option<Found> {
-    bug.during(|| {
-        (from..from + seeds_max).find_map(|seed| {
-            let violation = run(seed, &Options::default()).violation?;
-            Some(Found {
-                seed,
-                seeds: seed - from + 1,
-                violation,
-            })
+    let violation = |seed| run(seed, &Options::default()).violation;
+    (from..from + seeds_max).find_map(|seed| {
+        let found = bug.during(|| violation(seed))?;
+        violation(seed).is_none().then_some(Found {
+            seeds: seed - from + 1,
+            violation: found,
         })
     })
 }

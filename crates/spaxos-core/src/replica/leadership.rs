@@ -303,8 +303,8 @@ impl Replica {
         self.log.follow(ballot, first, tail);
         let executed = self.executor.executed();
         let open = (executed.0 + 1..=self.log.last().0).filter_map(|slot| self.log.get(Slot(slot)));
-        let anew = planted!(OpenSlotsProposedAnew) || planted!(BatchExecutedTwice);
-        let seen = open.clone().filter(|_| !anew);
+        let kept = open.clone().filter(|_| !planted!(OpenSlotsProposedAnew));
+        let seen = kept.filter(|_| !planted!(BatchExecutedTwice));
         let proposed = proposed_cut(self.executor.effective(), seen);
         let last_time = open.map(|value| value.log_time).max().unwrap_or(LogTime(0));
         let last_time = if planted!(LogTimeOfExecuted) {

@@ -22,6 +22,12 @@ const NEWS_AND_FETCHES: [&str; 7] = [
     "FetchSlots",
 ];
 
+/// Heartbeats and acks arrive, and nobody fetches.
+fn without_fetches() -> Vec<&'static str> {
+    let heard = |name: &&str| !["Acks", "Heartbeat"].contains(name);
+    NEWS_AND_FETCHES.into_iter().filter(heard).collect()
+}
+
 /// Replica 1 leads, nothing fails, disks are fast, messages carry no news, nobody fetches.
 #[must_use]
 pub fn plain(name: &'static str) -> World {
@@ -95,7 +101,8 @@ pub fn change_of_two() -> World {
     }
 }
 
-/// Two slots, two ballots, one crash: the leader dies and starts again while replica 2 takes over.
+/// Two slots, two ballots, one crash: the leader of two requests dies and starts again while replica 2
+/// takes over.
 #[must_use]
 pub fn crash() -> World {
     votes_to_leader(World {
@@ -108,13 +115,28 @@ pub fn crash() -> World {
     })
 }
 
-/// One request, anybody tries to lead, anybody dies.
+/// Two slots, two ballots, one crash of anybody: a request, and the first batch of the life that
+/// follows; anybody tries to lead.
 #[must_use]
 pub fn crash_of_any() -> World {
     votes_to_leader(World {
         elections: 1,
         crashes: 1,
         ..plain("crash-of-any")
+    })
+}
+
+/// The leader's disk takes its time: it dies in a sync, of which it never hears, whether or not the
+/// disk took the records; replica 2 takes over.
+#[must_use]
+pub fn crash_in_sync() -> World {
+    votes_to_leader(World {
+        elections: 1,
+        may_time_out: vec![2],
+        crashes: 1,
+        may_crash: vec![1],
+        slow_disks: vec![1],
+        ..plain("crash-in-sync")
     })
 }
 
@@ -133,6 +155,54 @@ pub fn reads() -> World {
     votes_to_leader(World {
         reads: vec![3, 3],
         ..plain("reads")
+    })
+}
+
+/// A request and a read while replica 2 takes over: the slot that the read waits for may be void.
+#[must_use]
+pub fn read_in_change() -> World {
+    votes_to_leader(World {
+        reads: vec![3],
+        elections: 1,
+        may_time_out: vec![2],
+        ..plain("read-in-change")
+    })
+}
+
+/// A request and a read at one replica while another dies: it must answer for what it voted for before.
+#[must_use]
+pub fn read_after_crash() -> World {
+    votes_to_leader(World {
+        reads: vec![3],
+        crashes: 1,
+        may_crash: vec![2],
+        ..plain("read-after-crash")
+    })
+}
+
+/// A heartbeat of the leader, with acks and executed slots on every message.
+#[must_use]
+pub fn heartbeat() -> World {
+    votes_to_leader(World {
+        beats: 1,
+        undelivered: without_fetches(),
+        headers: Headers::Full,
+        ..plain("heartbeat")
+    })
+}
+
+/// A heartbeat of either leader while replica 2 takes over: marks of two ballots are on their way.
+#[must_use]
+pub fn heartbeat_in_change() -> World {
+    let mut undelivered = without_fetches();
+    undelivered.push("Acks");
+    votes_to_leader(World {
+        beats: 1,
+        elections: 1,
+        may_time_out: vec![2],
+        undelivered,
+        headers: Headers::Marks,
+        ..plain("heartbeat-in-change")
     })
 }
 
@@ -196,8 +266,13 @@ pub fn quick() -> Vec<World> {
         change_of_two(),
         crash(),
         crash_of_any(),
+        crash_in_sync(),
         ballots(),
         reads(),
+        read_in_change(),
+        read_after_crash(),
+        heartbeat(),
+        heartbeat_in_change(),
         fetch(),
         forward(),
         fresh(),
@@ -266,6 +341,21 @@ fn deep_crashes() -> Vec<World> {
             torn_logs: true,
             slow_disks: vec![1],
             ..of_two("deep-crash", crash())
+        },
+        World {
+            name: "deep-two-requests",
+            requests: vec![1, 1],
+            ..crash_of_any()
+        },
+        World {
+            name: "deep-adoption",
+            requests: vec![1, 1],
+            elections: 2,
+            may_time_out: vec![2, 3],
+            may_crash: vec![2],
+            slow_disks: vec![2],
+            torn_logs: true,
+            ..crash_of_any()
         },
         World {
             greetings: true,

@@ -1,4 +1,10 @@
-//! Small worlds, wholly: every order of events that their rations allow.
+//! Small worlds, wholly: every order of events that their rations allow. How far each was exhausted is
+//! told on the process' own standard error, which the test harness does not keep to itself.
+
+#[cfg(not(planted))]
+use std::io::Write as _;
+#[cfg(not(planted))]
+use std::time::Instant;
 
 use spaxos_sim::exhaustive::{World, explore, worlds};
 
@@ -7,8 +13,13 @@ use spaxos_sim::exhaustive::{World, explore, worlds};
 fn exhaust(part: usize, parts: usize) {
     for world in worlds::quick().into_iter().skip(part).step_by(parts) {
         let name = world.name;
+        #[expect(clippy::disallowed_methods, reason = "only to report")]
+        let begun = Instant::now();
         let outcome = explore(world, &mut |_| {});
-        assert!(outcome.exhausted, "{name}: {outcome}");
+        let seconds = begun.elapsed().as_secs_f64();
+        let line = format!("small world {name}: {outcome}, {seconds:.1} s");
+        let told = writeln!(std::io::stderr(), "{line}");
+        assert!(outcome.exhausted && told.is_ok(), "{name}: {outcome}");
         assert!(outcome.completions > 0, "{name} has ends");
     }
 }
