@@ -3,6 +3,7 @@
 
 use spaxos_core::record::{Life, Record};
 use spaxos_core::types::{Ballot, Incarnation, ReplicaId};
+use spaxos_wire::NUMBER_END;
 
 use crate::directory::Identity;
 use crate::disk::BLOCK_BYTES;
@@ -231,12 +232,14 @@ impl Frame {
         if bytes.len() < FRAME_BYTES || u64_at(bytes, 8) != offset.0 || u32_at(bytes, 36) != 0 {
             return None;
         }
+        // No log gets that far; the number after it always is one.
+        let number = Some(u64_at(bytes, 24)).filter(|number| *number < NUMBER_END)?;
         Some(Frame {
             kind: Kind::from_number(u32_at(bytes, 32))?,
             body_bytes: u32_at(bytes, 4) as usize,
             offset,
             synced: LogOffset(u64_at(bytes, 16)),
-            number: u64_at(bytes, 24),
+            number,
         })
     }
 }

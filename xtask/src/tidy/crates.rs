@@ -15,6 +15,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         "spaxos-sim",
         &["spaxos-core", "spaxos-wire", "spaxos-storage", "spaxos-kv"],
     ),
+    (
+        "spaxos-fuzz",
+        &["spaxos-core", "spaxos-wire", "spaxos-storage", "spaxos-kv"],
+    ),
     ("spaxos-bench", &["spaxos"]),
     (
         "spaxos-cli",
@@ -46,7 +50,7 @@ const RUNTIME: &[&str] = &[
 ];
 
 /// Crates that must not know of the runtime, though they are not bound to a list.
-const NO_RUNTIME: &[&str] = &["spaxos-kv", "spaxos-storage", "spaxos-sim"];
+const NO_RUNTIME: &[&str] = &["spaxos-kv", "spaxos-storage", "spaxos-sim", "spaxos-fuzz"];
 
 /// Crates whose clippy.toml keeps clocks, threads, files and hash maps out.
 const PURE_LINTS: &[&str] = &["spaxos-core", "spaxos-wire", "spaxos-kv", "spaxos-sim"];

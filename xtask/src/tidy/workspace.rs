@@ -141,11 +141,12 @@ impl Workspace {
     }
 }
 
-/// Not part of the project: what git and cargo keep, and links that lead out of it.
+/// Not part of the project: what git, cargo and fuzzers keep, and links that lead out of it.
 fn is_foreign(root: &Path, path: &Path) -> bool {
-    let top = path.parent() == Some(root);
     let name = path.file_name().unwrap_or_default();
-    name == ".git" || (top && name == "target") || path.is_symlink()
+    let kept = ["target", "fuzz/target", "fuzz/artifacts", "fuzz/coverage"];
+    let is_kept = kept.iter().any(|kept| path == root.join(kept));
+    name == ".git" || is_kept || path.is_symlink()
 }
 
 fn relative(root: &Path, path: &Path) -> String {

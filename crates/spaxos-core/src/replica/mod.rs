@@ -203,6 +203,9 @@ impl Replica {
         if !self.halted {
             self.advance();
         }
+        if self.halted {
+            self.end_with_halt();
+        }
         Effects {
             drain: self.effects.drain(..),
         }
@@ -326,6 +329,14 @@ impl Replica {
     fn halt(&mut self, reason: HaltReason) {
         self.halted = true;
         self.effects.push(Effect::Halt(reason));
+    }
+
+    /// What a handler still asked for behind the halt, or another reason to halt, is not for the driver.
+    fn end_with_halt(&mut self) {
+        let is_halt = |effect: &Effect| matches!(effect, Effect::Halt(_));
+        if let Some(at) = self.effects.iter().position(is_halt) {
+            self.effects.truncate(at + 1);
+        }
     }
 
     fn on_durable(&mut self, lsn: Lsn) {
