@@ -1,5 +1,7 @@
 //! How far an order has got, and what may come next.
 
+use std::collections::BTreeSet;
+
 use super::{Operation, What};
 
 /// A set of operations that have their place, and the value that they leave.
@@ -54,6 +56,10 @@ fn insert(sorted: &mut Vec<usize>, at: usize) {
 pub(super) struct Key<'a> {
     answered: Vec<&'a Operation>,
     unanswered: Vec<&'a Operation>,
+    /// Values that some answer shows, or some comparison looks for.
+    looked_for: BTreeSet<u64>,
+    /// Whether some delete found something to remove, whatever it was.
+    removed: bool,
 }
 
 impl<'a> Key<'a> {
@@ -61,7 +67,19 @@ impl<'a> Key<'a> {
         let mut sorted = operations.to_vec();
         sorted.sort_by_key(|operation| operation.called_ns);
         let (answered, unanswered) = sorted.iter().partition(|op| op.answer.is_some());
+        let shown = |op: &&Operation| op.answer?.found.map(|found| found.value);
+        let expected = |op: &&Operation| match op.what {
+            What::CompareAndPut { expected, .. } => expected,
+            _ => None,
+        };
+        let looked_for = sorted.iter().filter_map(shown);
+        let looked_for = looked_for.chain(sorted.iter().filter_map(expected));
+        let removed = |op: &&Operation| {
+            op.what == What::Delete && op.answer.is_some_and(|answer| answer.changed)
+        };
         Key {
+            looked_for: looked_for.collect(),
+            removed: sorted.iter().any(removed),
             answered,
             unanswered,
         }
@@ -86,7 +104,7 @@ impl<'a> Key<'a> {
                 continue;
             }
             let value = effect(operation.what, frontier.value);
-            if value != frontier.value {
+            if value != frontier.value && self.matters(frontier.value, value) {
                 next.push(frontier.with_unanswered(at, value));
             }
         }
@@ -100,6 +118,13 @@ impl<'a> Key<'a> {
             }
         }
         next
+    }
+
+    /// Whether any answer can tell that an operation without one left `after` instead of `before`. A value
+    /// that nobody looks for could as well never have been written, unless something was removed then.
+    fn matters(&self, before: Option<u64>, after: Option<u64>) -> bool {
+        after.is_none_or(|value| self.looked_for.contains(&value))
+            || (before.is_none() && self.removed)
     }
 
     /// The first answer of those that have no place: whatever was called later comes later.

@@ -108,6 +108,32 @@ fn without_an_answer_it_happened_late_or_never() {
 }
 
 #[test]
+fn what_nobody_looked_for_may_still_have_been_removed() {
+    let removed = |value| {
+        [
+            unanswered(1, "k", value),
+            delete(2, 3, "k", true, 0),
+            get(4, 5, "k", None, 0),
+        ]
+    };
+    must_hold(&removed(What::Put(1)));
+    assert_eq!(verdict(&removed(What::Delete)), Err(EXPLAINED));
+    let chain = [
+        unanswered(1, "k", What::Put(1)),
+        unanswered(
+            1,
+            "k",
+            What::CompareAndPut {
+                expected: Some(1),
+                value: 2,
+            },
+        ),
+        get(4, 5, "k", found(2, 0, 0), 0),
+    ];
+    must_hold(&chain);
+}
+
+#[test]
 fn keys_are_independent_and_serializable_reads_are_left_out() {
     let stale = answered(5, 6, "k", What::SerializableGet, None, 0);
     must_hold(&[
