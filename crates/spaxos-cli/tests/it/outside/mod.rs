@@ -7,6 +7,7 @@
 //! kind of fault. Links are named by who speaks to whom; in a test's text, a replica that *hears* is one
 //! whose incoming links pass, and one that *speaks* is one whose outgoing links do.
 
+mod chaos;
 mod clients;
 mod links;
 mod partitions;
@@ -32,10 +33,10 @@ const ELECTION: Duration = Duration::from_millis(750);
 const SERVED_AFTER: u32 = 4;
 
 /// Waits until clients of all of `which` were served after `since`, and says how long each waited.
-async fn served(clients: &Clients, which: &[usize], since: Instant) -> Vec<Waits> {
+async fn served(what: &str, clients: &Clients, which: &[usize], since: Instant) -> Vec<Waits> {
     let mut all = Vec::new();
     for &at in which {
-        let what = format!("clients of {} are served", name(at));
+        let what = format!("{what}: clients of {} are served", name(at));
         let waits = until(&what, async || clients.record().waits(at, since)).await;
         all.push(waits);
     }
@@ -53,7 +54,7 @@ async fn served_in_time(
 ) -> Result<(), String> {
     let bound = SERVED_AFTER * world.election;
     let mut late = Vec::new();
-    for (at, waits) in which.iter().zip(served(clients, which, since).await) {
+    for (at, waits) in which.iter().zip(served(what, clients, which, since).await) {
         let (at, longest) = (name(*at), waits.write.max(waits.read));
         eprintln!("{what}: clients of {at} waited {waits:?}");
         if longest > bound {

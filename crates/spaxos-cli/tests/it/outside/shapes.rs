@@ -112,10 +112,10 @@ async fn survive_one(shape: &Shape, world: &World, clients: &Clients) -> Result<
     served_in_time(&what, world, clients, &can_serve, cut).await?;
     // Once somebody leads who can, it stays.
     let begun = Instant::now();
-    load_for(2 * world.election).await;
+    load_for(3 * world.election).await;
     for at in can_serve {
         let gap = clients.record().longest_gap(at, begun, Instant::now());
-        if gap > world.election {
+        if gap > 2 * world.election {
             return Err(format!(
                 "{what}: clients of {} then waited {gap:?}",
                 name(at)

@@ -1,7 +1,5 @@
 //! How far an order has got, and what may come next.
 
-use std::collections::BTreeSet;
-
 use super::{Operation, What};
 
 /// A set of operations that have their place, and the value that they leave.
@@ -14,6 +12,8 @@ pub(super) struct Frontier {
     /// Operations without an answer that have a place. Sorted.
     unanswered: Vec<usize>,
     value: Option<u64>,
+    /// Whether the value was left by an operation without an answer, and nobody has seen it yet.
+    unseen: bool,
 }
 
 impl Frontier {
@@ -29,6 +29,7 @@ impl Frontier {
     fn with_answered(&self, at: usize, value: Option<u64>) -> Frontier {
         let mut next = self.clone();
         next.value = value;
+        next.unseen = false;
         insert(&mut next.beyond, at);
         let ready = next.beyond.iter().enumerate();
         let ready = ready.take_while(|(skipped, at)| next.done + skipped == **at);
@@ -41,6 +42,7 @@ impl Frontier {
     fn with_unanswered(&self, at: usize, value: Option<u64>) -> Frontier {
         let mut next = self.clone();
         next.value = value;
+        next.unseen = true;
         insert(&mut next.unanswered, at);
         next
     }
@@ -56,10 +58,6 @@ fn insert(sorted: &mut Vec<usize>, at: usize) {
 pub(super) struct Key<'a> {
     answered: Vec<&'a Operation>,
     unanswered: Vec<&'a Operation>,
-    /// Values that some answer shows, or some comparison looks for.
-    looked_for: BTreeSet<u64>,
-    /// Whether some delete found something to remove, whatever it was.
-    removed: bool,
 }
 
 impl<'a> Key<'a> {
@@ -67,19 +65,7 @@ impl<'a> Key<'a> {
         let mut sorted = operations.to_vec();
         sorted.sort_by_key(|operation| operation.called_ns);
         let (answered, unanswered) = sorted.iter().partition(|op| op.answer.is_some());
-        let shown = |op: &&Operation| op.answer?.found.map(|found| found.value);
-        let expected = |op: &&Operation| match op.what {
-            What::CompareAndPut { expected, .. } => expected,
-            _ => None,
-        };
-        let looked_for = sorted.iter().filter_map(shown);
-        let looked_for = looked_for.chain(sorted.iter().filter_map(expected));
-        let removed = |op: &&Operation| {
-            op.what == What::Delete && op.answer.is_some_and(|answer| answer.changed)
-        };
         Key {
-            looked_for: looked_for.collect(),
-            removed: sorted.iter().any(removed),
             answered,
             unanswered,
         }
@@ -94,17 +80,17 @@ impl<'a> Key<'a> {
         self.answered.get(frontier.done).copied()
     }
 
-    /// What may follow, the most likely last.
+    /// What may follow, the most likely last. An operation without an answer is placed only where the
+    /// next one sees it: else it could as well never have happened.
     pub(super) fn next(&self, frontier: &Frontier) -> Vec<Frontier> {
         let deadline_ns = self.deadline_ns(frontier);
         let mut next = Vec::new();
         for (at, operation) in self.unanswered.iter().enumerate().rev() {
             let placed = frontier.unanswered.binary_search(&at).is_ok();
-            if operation.called_ns > deadline_ns || placed {
-                continue;
-            }
+            let late = operation.called_ns > deadline_ns;
             let value = effect(operation.what, frontier.value);
-            if value != frontier.value && self.matters(frontier.value, value) {
+            let hides = frontier.unseen && !compares(operation.what);
+            if !placed && !late && !hides && value != frontier.value {
                 next.push(frontier.with_unanswered(at, value));
             }
         }
@@ -112,19 +98,13 @@ impl<'a> Key<'a> {
         let callable = answered.take_while(|(_, op)| op.called_ns <= deadline_ns);
         let open: Vec<_> = callable.filter(|(at, _)| !frontier.has(*at)).collect();
         for (at, operation) in open.into_iter().rev() {
-            if fits(operation, frontier.value) {
+            let hides = frontier.unseen && matches!(operation.what, What::Put(_));
+            if !hides && fits(operation, frontier.value) {
                 let value = effect(operation.what, frontier.value);
                 next.push(frontier.with_answered(at, value));
             }
         }
         next
-    }
-
-    /// Whether any answer can tell that an operation without one left `after` instead of `before`. A value
-    /// that nobody looks for could as well never have been written, unless something was removed then.
-    fn matters(&self, before: Option<u64>, after: Option<u64>) -> bool {
-        after.is_none_or(|value| self.looked_for.contains(&value))
-            || (before.is_none() && self.removed)
     }
 
     /// The first answer of those that have no place: whatever was called later comes later.
@@ -140,6 +120,10 @@ impl<'a> Key<'a> {
         }
         deadline_ns
     }
+}
+
+const fn compares(what: What) -> bool {
+    matches!(what, What::CompareAndPut { .. })
 }
 
 /// What an operation leaves of `value`.

@@ -12,6 +12,8 @@
 
 mod frontier;
 #[cfg(test)]
+mod naive;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
