@@ -59,7 +59,8 @@ impl Private {
             let image = File::create(private.image(at)).expect("a file");
             image.set_len(DISK_BYTES).expect("it has holes");
             std::fs::create_dir(private.disk(at)).expect("a directory");
-            private.run("mkfs.ext4", &["-q", "-F", path(&private.image(at))])?;
+            let made = private.run("mkfs.ext4", &["-q", "-F", path(&private.image(at))]);
+            made.expect("e2fsprogs is there");
             private.mount(at)?;
         }
         Ok(private)
