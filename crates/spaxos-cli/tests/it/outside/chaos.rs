@@ -18,17 +18,27 @@ const SEED: &str = "SPAXOS_OUTSIDE_SEED";
 /// How long it goes on.
 const SECONDS: &str = "SPAXOS_OUTSIDE_SECONDS";
 
+/// The variants of the protocol.
+const MODES: [(&str, [&str; 2]); 3] = [
+    ("dissemination", ["all", "leader"]),
+    ("propose", ["received", "stable"]),
+    ("votes", ["all", "leader"]),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn many_faults_at_once() {
     let seed = number(SEED, 3);
     let lasts = Duration::from_secs(number(SECONDS, 12));
     let mut random = Rng::with_seed(seed);
     let size = *random.choice([3, 5].iter()).expect("two");
-    eprintln!(
-        "{SEED}={seed} {SECONDS}={}: {size} replicas",
-        lasts.as_secs()
-    );
-    let mut world = World::start(size, ELECTION).await;
+    let modes = MODES.map(|(name, values)| (name, values[random.usize(..values.len())]));
+    let seconds = lasts.as_secs();
+    eprintln!("{SEED}={seed} {SECONDS}={seconds}: {size} replicas, {modes:?}");
+    let mut world = World::planned(size, ELECTION).await;
+    for (setting, value) in modes {
+        world.set(setting, value);
+    }
+    world.start_all().await;
     let clients = Clients::start(&world, 256);
     let begun = Instant::now();
     let mut down: Option<usize> = None;

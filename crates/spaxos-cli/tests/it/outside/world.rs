@@ -24,6 +24,8 @@ pub(crate) struct World {
     /// The first of each replica's ports: for clients, for its peers' proxy.
     bases: Vec<u16>,
     replicas: Vec<Option<Child>>,
+    /// Settings that are the same for all, beside those that each must have.
+    shared: Vec<(&'static str, &'static str)>,
     dir: TempDir,
     /// Where the disks are, if not in `dir`.
     private: Option<Private>,
@@ -48,10 +50,16 @@ impl World {
             election,
             bases,
             replicas: (0..size).map(|_| None).collect(),
+            shared: vec![("initial-cluster-token", TOKEN), ("log-level", "info")],
             dir: TempDir::with_prefix("spaxos-it-").expect("a directory"),
             private: None,
             _turn: turn,
         }
+    }
+
+    /// A setting for all replicas that are started from now on.
+    pub(crate) fn set(&mut self, setting: &'static str, value: &'static str) {
+        self.shared.push((setting, value));
     }
 
     /// Puts the data of replica `n` on disk `n` of these.
@@ -114,13 +122,14 @@ impl World {
             ),
             ("initial-advertise-peer-urls", self.links.url(at).to_owned()),
             ("initial-cluster", members.join(",")),
-            ("initial-cluster-token", TOKEN.to_owned()),
             ("election-timeout", election_ms.to_string()),
             ("heartbeat-interval", (election_ms / 10).to_string()),
-            ("log-level", "info".to_owned()),
         ];
         command.arg("serve");
         for (setting, value) in settings {
+            command.arg(format!("--{setting}={value}"));
+        }
+        for (setting, value) in &self.shared {
             command.arg(format!("--{setting}={value}"));
         }
         command
