@@ -28,7 +28,7 @@ const MODES: [(&str, [&str; 2]); 3] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn many_faults_at_once() {
     let seed = number(SEED, 3);
-    let lasts = Duration::from_secs(number(SECONDS, 12));
+    let lasts = Duration::from_secs(number(SECONDS, 10));
     let mut random = Rng::with_seed(seed);
     let size = *random.choice([3, 5].iter()).expect("two");
     let modes = MODES.map(|(name, values)| (name, values[random.usize(..values.len())]));

@@ -28,7 +28,7 @@ use self::world::World;
 use crate::cluster::{name, until};
 
 /// Long enough that a busy machine is not taken for a dead leader.
-const ELECTION: Duration = Duration::from_millis(750);
+const ELECTION: Duration = Duration::from_millis(1000);
 /// How long clients of a replica that can serve may be without an answer, in election timeouts.
 const SERVED_AFTER: u32 = 4;
 

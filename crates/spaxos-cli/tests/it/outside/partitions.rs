@@ -63,7 +63,7 @@ async fn cut_off(test: &str, leading: bool) {
                 .err(),
         );
         // Long enough that the victim has done all that it does alone.
-        load_for(2 * world.election).await;
+        load_for(world.election.mul_f64(1.5)).await;
         let healed = Instant::now();
         world.links.heal();
         late.extend(

@@ -41,7 +41,7 @@ async fn one_replica_is_behind_a_slow_link() {
             world.links.set_from(victim, link);
         }
         let begun = Instant::now();
-        load_for(6 * world.election).await;
+        load_for(4 * world.election).await;
         for &at in &others {
             let gap = clients.record().longest_gap(at, begun, Instant::now());
             eprintln!("{what}: clients of {} waited {gap:?}", name(at));
