@@ -23,26 +23,8 @@ pub(crate) enum Fault {
         kind: CutKind,
         for_ns: u64,
     },
-    /// Syncs take longer for a while.
-    SlowDisk {
-        replica: usize,
-        by_ns: u64,
-        for_ns: u64,
-    },
-    /// A disk has room for this much more for a while.
-    FullDisk {
-        replica: usize,
-        room_bytes: u64,
-        for_ns: u64,
-    },
-    /// One of the next writes, syncs or changes of names fails.
-    WriteError { replica: usize },
-    /// One of the next reads fails.
-    ReadError { replica: usize },
-    /// A place of a disk goes bad.
-    Damage { replica: usize, kind: Damage },
-    /// A disk is put back to what it was before the present life.
-    Restore { replica: usize },
+    /// Something befalls a disk.
+    Disk { replica: usize, fault: DiskFault },
     /// A twin of `lane` sends a batch to `at`.
     Forge { lane: usize, at: usize },
     /// A link takes longer for a while.
@@ -52,6 +34,23 @@ pub(crate) enum Fault {
         by_ns: u64,
         for_ns: u64,
     },
+}
+
+/// What befalls a disk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DiskFault {
+    /// Syncs take longer for a while.
+    Slow { by_ns: u64, for_ns: u64 },
+    /// It has room for this much more for a while.
+    Full { room_bytes: u64, for_ns: u64 },
+    /// One of the next writes, syncs or changes of names fails.
+    WriteError,
+    /// One of the next reads fails.
+    ReadError,
+    /// A place goes bad.
+    Damage(Damage),
+    /// It is put back to what it was before the present life.
+    Restore,
 }
 
 /// Draws the next fault, often one that hits the leader; `None` if there is none to draw.
@@ -86,11 +85,6 @@ pub(crate) fn draw(
             replica,
             by_ns: random.skewed(Span::new(0, 100 * shape.trouble_ns.max)),
         },
-        FaultKind::SlowDisk => Fault::SlowDisk {
-            replica,
-            by_ns: random.within(shape.trouble_ns) / 4,
-            for_ns,
-        },
         FaultKind::Isolate | FaultKind::Split | FaultKind::OneWay | FaultKind::Partial => {
             let cut = draw_cut(random, kind, replicas, replica);
             let kind = if random.coin() {
@@ -106,33 +100,43 @@ pub(crate) fn draw(
             by_ns: random.within(Span::new(0, shape.trouble_ns.max / 4)),
             for_ns,
         },
-        FaultKind::FullDisk => Fault::FullDisk {
-            replica,
-            room_bytes: random.below(1 << 20),
-            for_ns,
-        },
-        FaultKind::WriteError => Fault::WriteError { replica },
-        FaultKind::ReadError => Fault::ReadError { replica },
-        FaultKind::BitRot => Fault::Damage {
-            replica,
-            kind: Damage::Flip,
-        },
-        FaultKind::MisplacedBlock => Fault::Damage {
-            replica,
-            kind: random.pick(&[Damage::Misdirected, Damage::Stale]),
-        },
-        FaultKind::Restore => Fault::Restore { replica },
         FaultKind::Twin => Fault::Forge {
             lane: replica,
             at: random.index(replicas),
         },
-        FaultKind::Loss
-        | FaultKind::Duplicate
-        | FaultKind::Reorder
-        | FaultKind::Corrupt
-        | FaultKind::Narrow => return None,
+        _ => Fault::Disk {
+            replica,
+            fault: draw_disk_fault(random, kind, shape, for_ns)?,
+        },
     };
     Some(fault)
+}
+
+/// What befalls a disk; `None` if `kind` is about something else.
+fn draw_disk_fault(
+    random: &mut Random,
+    kind: FaultKind,
+    shape: &FaultShape,
+    for_ns: u64,
+) -> Option<DiskFault> {
+    Some(match kind {
+        FaultKind::SlowDisk => DiskFault::Slow {
+            by_ns: random.within(shape.trouble_ns) / 4,
+            for_ns,
+        },
+        FaultKind::FullDisk => DiskFault::Full {
+            room_bytes: random.below(1 << 18),
+            for_ns,
+        },
+        FaultKind::WriteError => DiskFault::WriteError,
+        FaultKind::ReadError => DiskFault::ReadError,
+        FaultKind::BitRot => DiskFault::Damage(Damage::Flip),
+        FaultKind::MisplacedBlock => {
+            DiskFault::Damage(random.pick(&[Damage::Misdirected, Damage::Stale]))
+        }
+        FaultKind::Restore => DiskFault::Restore,
+        _ => return None,
+    })
 }
 
 /// The links that a partition cuts; `alone` is who is cut off where one is.

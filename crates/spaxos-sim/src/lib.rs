@@ -26,6 +26,7 @@ mod event;
 pub mod exhaustive;
 mod faults;
 mod figures;
+pub mod history;
 mod log;
 mod machine;
 mod network;

@@ -4,9 +4,11 @@ use std::fmt;
 
 /// A broken rule: which checker saw it, and what it saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Violation {
-    pub(crate) checker: &'static str,
-    pub(crate) detail: String,
+pub struct Violation {
+    /// Which checker saw it, or which of its rules.
+    pub checker: &'static str,
+    /// What it saw.
+    pub detail: String,
 }
 
 pub(crate) type Checked<T = ()> = Result<T, Violation>;

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use etcd_client::{Client, Compare, CompareOp, ConnectOptions, Txn, TxnOp};
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
@@ -242,10 +243,7 @@ impl Cluster {
 
     /// What `spaxos ctl status --json` says of a replica.
     pub(crate) fn status(&self, at: usize) -> Option<Value> {
-        let output = run(&["ctl", "status", "--json", "--endpoints", &self.endpoint(at)]);
-        let mut answers: Vec<Value> = serde_json::from_slice(&output.stdout).ok()?;
-        let answer = answers.pop()?;
-        answer.get("error").is_none().then_some(answer)
+        status(&self.endpoint(at))
     }
 
     /// Who leads by its own word, once somebody does.
@@ -283,6 +281,14 @@ impl Drop for Cluster {
     }
 }
 
+/// What `spaxos ctl status --json` says of an endpoint.
+pub(crate) fn status(endpoint: &str) -> Option<Value> {
+    let output = run(&["ctl", "status", "--json", "--endpoints", endpoint]);
+    let mut answers: Vec<Value> = serde_json::from_slice(&output.stdout).ok()?;
+    let answer = answers.pop()?;
+    answer.get("error").is_none().then_some(answer)
+}
+
 pub(crate) fn name(at: usize) -> String {
     format!("r{}", at + 1)
 }
@@ -300,11 +306,13 @@ pub(crate) fn elsewhere() -> Vec<(&'static str, String)> {
 
 /// Sends SIGTERM to a child that has not been waited for.
 pub(crate) fn terminate(pid: u32) {
-    let pid = i32::try_from(pid)
-        .ok()
-        .and_then(rustix::process::Pid::from_raw);
-    rustix::process::kill_process(pid.expect("a pid"), rustix::process::Signal::TERM)
-        .expect("it can be signalled");
+    signal(pid, Signal::TERM);
+}
+
+/// Sends a signal to a child that has not been waited for.
+pub(crate) fn signal(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    rustix::process::kill_process(pid.expect("a pid"), signal).expect("it can be signalled");
 }
 
 /// A client of one endpoint.
@@ -315,7 +323,7 @@ pub(crate) async fn client(endpoint: &str) -> Client {
 }
 
 /// A write that goes through the log and changes nothing.
-async fn write_nothing(endpoint: &str) -> Result<(), String> {
+pub(crate) async fn write_nothing(endpoint: &str) -> Result<(), String> {
     let txn = Txn::new()
         .when([Compare::version("none", CompareOp::Less, 0)])
         .and_then([TxnOp::delete("none", None)]);

@@ -2,7 +2,8 @@
 //!
 //! `cluster.rs` starts, kills and continues clusters, `load.rs` writes to them and checks afterwards
 //! that every acknowledged write is there once; then one file for each promise. Clusters run one after
-//! the other, so that none of them is slow because of another.
+//! the other, so that none of them is slow because of another. `outside/` puts proxies between the
+//! replicas, breaks what can be broken from outside, and checks what clients recorded.
 
 #![expect(
     clippy::print_stderr,
@@ -19,6 +20,7 @@ mod etcdctl;
 mod greetings;
 mod load;
 mod modes;
+mod outside;
 mod ports;
 mod quorum;
 mod serve;

@@ -4,7 +4,7 @@ use spaxos_core::status::Role;
 
 use super::World;
 use crate::event::{Event, Packet};
-use crate::faults::{self, Fault, pairs};
+use crate::faults::{self, DiskFault, Fault, pairs};
 use crate::network::CutKind;
 use crate::violation::Checked;
 
@@ -52,7 +52,7 @@ impl World {
                     running.dies_in = Some(effects);
                 }
             }
-            Fault::Restore { replica } => self.restore(replica)?,
+            Fault::Disk { replica, fault } => self.inflict_on_disk(replica, fault)?,
             Fault::Forge { lane, at } => self.forge(lane, at)?,
             Fault::Pause { replica, for_ns } => self.pause(replica, for_ns),
             Fault::ClockJump { replica, by_ns } => {
@@ -71,37 +71,6 @@ impl World {
                 self.queue
                     .schedule(at_ns, Event::HealPartition { generation });
             }
-            Fault::SlowDisk {
-                replica,
-                by_ns,
-                for_ns,
-            } => {
-                self.figures.count("fault: slow disk");
-                self.processes[replica].slow_disk_ns = by_ns;
-                let at_ns = self.now_ns + for_ns;
-                self.queue.schedule(at_ns, Event::HealDisk { replica });
-            }
-            Fault::FullDisk {
-                replica,
-                room_bytes,
-                for_ns,
-            } => {
-                self.figures.count("fault: full disk");
-                self.processes[replica].log.limit_room(room_bytes);
-                let at_ns = self.now_ns + for_ns;
-                self.queue.schedule(at_ns, Event::HealDisk { replica });
-            }
-            Fault::WriteError { replica } => {
-                self.figures.count("fault: write error");
-                self.processes[replica]
-                    .log
-                    .fail_write(&mut self.chance.disk);
-            }
-            Fault::ReadError { replica } => {
-                self.figures.count("fault: read error");
-                self.processes[replica].log.fail_read(&mut self.chance.disk);
-            }
-            Fault::Damage { replica, kind } => self.go_bad(replica, kind)?,
             Fault::SlowLink {
                 from,
                 to,
@@ -113,6 +82,39 @@ impl World {
                 let at_ns = self.now_ns + for_ns;
                 self.queue.schedule(at_ns, Event::HealLink { from, to });
             }
+        }
+        Ok(())
+    }
+
+    fn inflict_on_disk(&mut self, replica: usize, fault: DiskFault) -> Checked {
+        let process = &mut self.processes[replica];
+        let heals = match fault {
+            DiskFault::Slow { by_ns, for_ns } => {
+                self.figures.count("fault: slow disk");
+                process.slow_disk_ns = by_ns;
+                Some(for_ns)
+            }
+            DiskFault::Full { room_bytes, for_ns } => {
+                self.figures.count("fault: full disk");
+                process.log.limit_room(room_bytes);
+                Some(for_ns)
+            }
+            DiskFault::WriteError => {
+                self.figures.count("fault: write error");
+                process.log.fail_write(&mut self.chance.disk);
+                None
+            }
+            DiskFault::ReadError => {
+                self.figures.count("fault: read error");
+                process.log.fail_read(&mut self.chance.disk);
+                None
+            }
+            DiskFault::Damage(kind) => return self.go_bad(replica, kind),
+            DiskFault::Restore => return self.restore(replica),
+        };
+        if let Some(for_ns) = heals {
+            let at_ns = self.now_ns + for_ns;
+            self.queue.schedule(at_ns, Event::HealDisk { replica });
         }
         Ok(())
     }

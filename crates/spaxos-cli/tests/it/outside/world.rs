@@ -1,0 +1,222 @@
+//! Replicas as processes, with links between them that can be cut.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+use tokio::sync::MutexGuard;
+
+use super::links::Links;
+use super::private::Private;
+use crate::cluster::{name, signal, spaxos, status, turn, until, write_nothing};
+use crate::ports;
+
+const TOKEN: &str = "outside";
+
+/// Some replicas, killed when this is dropped.
+pub(crate) struct World {
+    pub(crate) links: Links,
+    /// How long a leader may be missed.
+    pub(crate) election: Duration,
+    /// The first of each replica's ports: for clients, for its peers' proxy.
+    bases: Vec<u16>,
+    replicas: Vec<Option<Child>>,
+    /// Settings that are the same for all, beside those that each must have.
+    shared: Vec<(&'static str, &'static str)>,
+    dir: TempDir,
+    /// Where the disks are, if not in `dir`.
+    private: Option<Private>,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl World {
+    /// So many replicas that take writes.
+    pub(crate) async fn start(size: usize, election: Duration) -> World {
+        let mut world = World::planned(size, election).await;
+        world.start_all().await;
+        world
+    }
+
+    /// So many replicas of which none runs yet.
+    pub(crate) async fn planned(size: usize, election: Duration) -> World {
+        let turn = turn().await;
+        let bases: Vec<u16> = (0..size).map(|_| ports::free_base()).collect();
+        let peers: Vec<u16> = bases.iter().map(|base| base + 1).collect();
+        World {
+            links: Links::start(&peers, TOKEN).await,
+            election,
+            bases,
+            replicas: (0..size).map(|_| None).collect(),
+            shared: vec![("initial-cluster-token", TOKEN), ("log-level", "info")],
+            dir: TempDir::with_prefix("spaxos-it-").expect("a directory"),
+            private: None,
+            _turn: turn,
+        }
+    }
+
+    /// A setting for all replicas that are started from now on.
+    pub(crate) fn set(&mut self, setting: &'static str, value: &'static str) {
+        self.shared.push((setting, value));
+    }
+
+    /// Puts the data of replica `n` on disk `n` of these.
+    pub(crate) fn put_on_disks(&mut self, private: Private) {
+        self.private = Some(private);
+    }
+
+    pub(crate) fn private(&self) -> &Private {
+        self.private.as_ref().expect("the disks are private")
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.bases.len()
+    }
+
+    pub(crate) fn all(&self) -> Vec<usize> {
+        (0..self.size()).collect()
+    }
+
+    /// All but one.
+    pub(crate) fn others(&self, at: usize) -> Vec<usize> {
+        self.all()
+            .into_iter()
+            .filter(|other| *other != at)
+            .collect()
+    }
+
+    pub(crate) fn endpoint(&self, at: usize) -> String {
+        format!("http://127.0.0.1:{}", self.bases[at])
+    }
+
+    pub(crate) async fn start_all(&mut self) {
+        for at in self.all() {
+            self.start_replica(at);
+        }
+        self.wait_until_ready(&self.all()).await;
+    }
+
+    fn command(&self, at: usize) -> Command {
+        let mut command = match &self.private {
+            Some(private) => private.command(env!("CARGO_BIN_EXE_spaxos")),
+            None => spaxos(),
+        };
+        let data = match &self.private {
+            Some(private) => private.disk(at).join("data"),
+            None => self.dir.path().join(name(at)),
+        };
+        let members = self.all().into_iter();
+        let members = members.map(|at| format!("{}={}", name(at), self.links.url(at)));
+        let members: Vec<String> = members.collect();
+        let election_ms = self.election.as_millis();
+        let settings = [
+            ("name", name(at)),
+            ("data-dir", data.display().to_string()),
+            ("listen-client-urls", self.endpoint(at)),
+            ("advertise-client-urls", self.endpoint(at)),
+            (
+                "listen-peer-urls",
+                format!("http://127.0.0.1:{}", self.bases[at] + 1),
+            ),
+            ("initial-advertise-peer-urls", self.links.url(at).to_owned()),
+            ("initial-cluster", members.join(",")),
+            ("election-timeout", election_ms.to_string()),
+            ("heartbeat-interval", (election_ms / 10).to_string()),
+        ];
+        command.arg("serve");
+        for (setting, value) in settings {
+            command.arg(format!("--{setting}={value}"));
+        }
+        for (setting, value) in &self.shared {
+            command.arg(format!("--{setting}={value}"));
+        }
+        command
+    }
+
+    pub(crate) fn start_replica(&mut self, at: usize) {
+        assert!(self.replicas[at].is_none(), "it runs already");
+        let log = File::options().create(true).append(true).open(self.log(at));
+        let child = self
+            .command(at)
+            .arg("--stop-with-stdin")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log.expect("the log can be written"))
+            .spawn();
+        self.replicas[at] = Some(child.expect("the program is there"));
+    }
+
+    /// Kills a replica as `kill -9` does.
+    pub(crate) fn kill(&mut self, at: usize) {
+        let mut child = self.replicas[at].take().expect("it runs");
+        child.kill().expect("it can be killed");
+        child.wait().expect("it ends");
+    }
+
+    /// Lets a replica stand still.
+    pub(crate) fn pause(&self, at: usize) {
+        self.signal(at, Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self, at: usize) {
+        self.signal(at, Signal::CONT);
+    }
+
+    fn signal(&self, at: usize, which: Signal) {
+        let child = self.replicas[at].as_ref().expect("it runs");
+        signal(child.id(), which);
+    }
+
+    /// Whether all of them are still the processes that were started.
+    pub(crate) fn all_run(&mut self) -> bool {
+        let mut children = self.replicas.iter_mut();
+        children.all(|child| {
+            let child = child.as_mut();
+            child.is_some_and(|child| child.try_wait().expect("waited").is_none())
+        })
+    }
+
+    /// Waits until these replicas have each had a write ordered and executed.
+    pub(crate) async fn wait_until_ready(&self, which: &[usize]) {
+        for &at in which {
+            let endpoint = self.endpoint(at);
+            until("a replica takes writes", async || {
+                write_nothing(&endpoint).await.ok()
+            })
+            .await;
+        }
+    }
+
+    /// Who leads by its own word, once somebody does.
+    pub(crate) async fn leader(&self) -> usize {
+        until("somebody leads", async || {
+            let leads = |at: &usize| {
+                status(&self.endpoint(*at)).is_some_and(|status| status["role"] == "leader")
+            };
+            self.all().into_iter().find(leads)
+        })
+        .await
+    }
+
+    fn log(&self, at: usize) -> PathBuf {
+        self.dir.path().join(format!("{}.log", name(at)))
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        for child in self.replicas.iter_mut().flatten() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            for at in self.all() {
+                let text = fs::read_to_string(self.log(at)).unwrap_or_default();
+                eprintln!("--- {} logged:\n{text}", name(at));
+            }
+        }
+    }
+}
