@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::command::Command;
+use crate::keyvalue::{KEYS, KeyKind, KeyOperation};
 use crate::machine::Outcome;
 use crate::random::Random;
 use crate::swarm::ClientShape;
@@ -19,6 +20,8 @@ pub(crate) struct Clients {
     tickets: u64,
     attempts: u64,
     clients: Vec<Client>,
+    /// Per key a value that some client has seen; 0 if none.
+    seen: [u64; KEYS as usize],
 }
 
 #[derive(Clone, Debug, Default)]
@@ -51,6 +54,7 @@ impl Clients {
             tickets: 0,
             attempts: 0,
             clients: vec![Client::default(); shape.clients],
+            seen: [0; KEYS as usize],
         }
     }
 
@@ -85,8 +89,39 @@ impl Clients {
             id: self.commands,
             attempt: self.attempts,
             timer_ns,
+            operation: self.key_operation(),
             ..Command::default()
         }
+    }
+
+    /// What the next command does to the key-value store.
+    fn key_operation(&mut self) -> KeyOperation {
+        if !self.shape.keys {
+            return KeyOperation::default();
+        }
+        let key = self.random.below(KEYS);
+        let kinds = [
+            KeyKind::Put,
+            KeyKind::Put,
+            KeyKind::CompareAndPut,
+            KeyKind::Delete,
+        ];
+        let kind = self.random.pick(&kinds);
+        let seen = self.seen[key as usize];
+        let expected = match (kind, self.random.coin()) {
+            (KeyKind::CompareAndPut, true) => seen,
+            _ => 0,
+        };
+        KeyOperation {
+            kind,
+            key,
+            expected,
+        }
+    }
+
+    /// A value was seen under a key: some client will compare with it.
+    pub(crate) fn on_seen(&mut self, key: u64, value: u64) {
+        self.seen[key as usize] = value;
     }
 
     /// The next command of the client's session, or one that opens it, or one again.

@@ -4,6 +4,8 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use spaxos_core::batch::hash_words;
 
+use crate::keyvalue::{KeyKind, KeyOperation};
+
 /// One command. `id` is unique in a run; only commands of a session are sent more than once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Command {
@@ -18,6 +20,8 @@ pub(crate) struct Command {
     pub(crate) sequence: u64,
     /// The client has the answers of everything below this.
     pub(crate) floor: u64,
+    /// What it does to the key-value store, in runs that have one.
+    pub(crate) operation: KeyOperation,
 }
 
 impl Command {
@@ -31,7 +35,7 @@ impl Command {
         self.session != 0 && self.sequence != 0
     }
 
-    fn words(&self) -> [u64; 6] {
+    fn words(&self) -> [u64; 9] {
         [
             self.id,
             self.attempt,
@@ -39,12 +43,15 @@ impl Command {
             self.session,
             self.sequence,
             self.floor,
+            self.operation.kind as u64,
+            self.operation.key,
+            self.operation.expected,
         ]
     }
 }
 
 /// The encoded length of a command: its words and their hash.
-pub(crate) const COMMAND_BYTES: usize = 56;
+pub(crate) const COMMAND_BYTES: usize = 80;
 
 pub(crate) fn encode(commands: &[Command]) -> Bytes {
     let mut payload = BytesMut::with_capacity(commands.len() * COMMAND_BYTES);
@@ -79,6 +86,11 @@ fn decode_one(piece: &[u8]) -> Option<Command> {
         session: word(3)?,
         sequence: word(4)?,
         floor: word(5)?,
+        operation: KeyOperation {
+            kind: *KeyKind::ALL.get(usize::try_from(word(6)?).ok()?)?,
+            key: word(7)?,
+            expected: word(8)?,
+        },
     };
-    (word(6)? == hash_words(&command.words())).then_some(command)
+    (word(9)? == hash_words(&command.words())).then_some(command)
 }

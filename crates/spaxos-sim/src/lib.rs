@@ -27,6 +27,8 @@ pub mod exhaustive;
 mod faults;
 mod figures;
 pub mod history;
+mod journal;
+mod keyvalue;
 mod log;
 mod machine;
 mod network;

@@ -196,6 +196,11 @@ impl SimLog {
         self.store.fail_read(random);
     }
 
+    /// See [`Store::heal`].
+    pub(crate) fn heal(&mut self) {
+        self.store.heal();
+    }
+
     /// See [`Store::limit_room`].
     pub(crate) fn limit_room(&mut self, bytes: u64) {
         self.store.limit_room(bytes);

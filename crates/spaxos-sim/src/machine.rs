@@ -10,6 +10,7 @@ use spaxos_core::sessions::{Admission, SessionLimits, SessionTable};
 use spaxos_core::types::{LogTime, Slot};
 
 use crate::command::{self, Command};
+use crate::keyvalue::{KeyStore, StoreAnswer};
 use crate::violation::{Checked, Violation, ensure};
 
 const NAME: &str = "state machine";
@@ -30,24 +31,28 @@ pub(crate) enum Outcome {
 }
 
 /// State that is a function of the executed slots.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Machine {
     applied: Slot,
     log_time: LogTime,
     /// A hash over everything executed, computed here and not taken from the core.
     hash: u64,
-    executed: BTreeMap<u64, Slot>,
+    /// With what the key-value store answered.
+    executed: BTreeMap<u64, (Slot, Option<StoreAnswer>)>,
+    /// In runs that have one.
+    store: Option<KeyStore>,
     timers: BTreeSet<(LogTime, u64)>,
     sessions: SessionTable,
 }
 
 impl Machine {
-    pub(crate) fn new(sessions: SessionLimits) -> Machine {
+    pub(crate) fn new(sessions: SessionLimits, has_store: bool) -> Machine {
         Machine {
             applied: Slot(0),
             log_time: LogTime(0),
             hash: 0,
             executed: BTreeMap::new(),
+            store: has_store.then(KeyStore::default),
             timers: BTreeSet::new(),
             sessions: SessionTable::new(sessions),
         }
@@ -65,6 +70,16 @@ impl Machine {
     pub(crate) fn next_expiry(&self) -> Option<LogTime> {
         let timer = self.timers.first().map(|timer| timer.0);
         timer.into_iter().chain(self.sessions.next_expiry()).min()
+    }
+
+    /// What the key-value store answered to an executed command, if it was concerned.
+    pub(crate) fn answer_of(&self, command: u64) -> Option<StoreAnswer> {
+        self.executed.get(&command).and_then(|known| known.1)
+    }
+
+    /// Reads a key, in runs that have a key-value store.
+    pub(crate) fn read(&self, key: u64) -> Checked<Option<StoreAnswer>> {
+        self.store.as_ref().map(|store| store.read(key)).transpose()
     }
 
     pub(crate) fn has_executed(&self, command: u64) -> bool {
@@ -90,6 +105,9 @@ impl Machine {
             outcomes.push(batch?);
         }
         self.expire();
+        if let Some(store) = &self.store {
+            self.hash = hash_words(&[self.hash, store.hash()]);
+        }
         Ok(outcomes)
     }
 
@@ -122,7 +140,11 @@ impl Machine {
     }
 
     fn execute(&mut self, command: &Command) -> Checked {
-        let before = self.executed.insert(command.id, self.applied);
+        let answer = match &mut self.store {
+            Some(store) => store.execute(command.id, &command.operation)?,
+            None => None,
+        };
+        let before = self.executed.insert(command.id, (self.applied, answer));
         ensure(before.is_none(), NAME, || {
             format!(
                 "command {} is executed in slots {:?} and {}",

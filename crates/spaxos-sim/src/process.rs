@@ -108,6 +108,8 @@ pub(crate) struct Write {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Read {
     pub(crate) client: usize,
+    /// The key that it reads, in runs with a key-value store.
+    pub(crate) key: u64,
     /// What it must see.
     pub(crate) floor: Slot,
     /// It may look once this slot is applied; `None` until the replica has said so.

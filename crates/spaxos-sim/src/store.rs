@@ -189,6 +189,11 @@ impl Store {
         self.disk.fail_read_after(random.below(STEPS_MAX));
     }
 
+    /// What might still befall the disk does not happen.
+    pub(crate) fn heal(&mut self) {
+        self.disk.heal();
+    }
+
     /// The disk has room for this much more from now on.
     pub(crate) fn limit_room(&mut self, bytes: u64) {
         let used = self.disk.used_bytes();

@@ -67,6 +67,10 @@ pub(crate) struct ClientShape {
     pub(crate) interval_ns: Span,
     /// Commands in one request.
     pub(crate) commands_max: u64,
+    /// Whether commands are about keys of the key-value store.
+    pub(crate) keys: bool,
+    /// How many reads take what a replica has executed, though it may be old.
+    pub(crate) serializable_ppm: u32,
     pub(crate) read_ppm: u32,
     /// The same in the liveness phase; and what the network loses there.
     pub(crate) final_read_ppm: u32,
@@ -330,6 +334,8 @@ fn draw_clients(random: &mut Random, election_ns: u64) -> ClientShape {
         clients: random.within(Span::new(1, 6)) as usize,
         interval_ns: draw_span(random, election_ns / 50, 2 * election_ns),
         commands_max: random.within(Span::new(1, 3)),
+        keys: random.coin(),
+        serializable_ppm: random.pick(&[0, 300_000]),
         read_ppm: random.pick(&[0, 100_000, 400_000]),
         final_read_ppm: random.pick(&[0, 100_000, 400_000, 1_000_000]),
         final_loss_ppm: random.pick(&[0, 0, 300_000]),

@@ -88,10 +88,18 @@ impl World {
             self.clients.on_outcome(write.client, command, *outcome)?;
             self.count_outcome(command, *outcome, slot);
             if let Outcome::Done(first) = *outcome {
+                self.answer_key_operation(replica, command);
                 self.checkers.on_acknowledge(command, first, slot)?;
             }
         }
         Ok(())
+    }
+
+    fn answer_key_operation(&mut self, replica: usize, command: &Command) {
+        let machine = self.processes[replica].running().map(|it| &it.machine);
+        if let Some(answer) = machine.and_then(|it| it.answer_of(command.id)) {
+            self.journal.on_answer(command, &answer, self.now_ns);
+        }
     }
 
     fn count_outcome(&mut self, command: &Command, outcome: Outcome, slot: Slot) {

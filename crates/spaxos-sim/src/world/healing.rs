@@ -8,6 +8,8 @@ use super::World;
 use crate::checkers::progress::{self, Standing};
 use crate::event::Event;
 use crate::faults::pairs;
+use crate::history::What;
+use crate::keyvalue::KEYS;
 use crate::network::CutKind;
 use crate::violation::Checked;
 
@@ -89,7 +91,7 @@ impl World {
         self.network.reshape(self.swarm.network);
         for process in &mut self.processes {
             process.slow_disk_ns = 0;
-            process.log.limit_room(u64::MAX);
+            process.log.heal();
         }
         let election_ns = self.swarm.timing.election_ns;
         let catching_up = (self.checkers.decided().0 + 100) * election_ns / 4;
@@ -325,6 +327,29 @@ impl World {
                 progress::keeps_all(replica, &running.machine, self.checkers.acknowledged())?;
             }
         }
+        Ok(())
+    }
+
+    /// What clients of the key-value store saw, the last state of the healed majority included, is what
+    /// a store promises.
+    pub(super) fn check_journal(&mut self) -> Checked {
+        let Some(healing) = &self.healing else {
+            return Ok(());
+        };
+        for &replica in &healing.core {
+            let Some(running) = self.processes[replica].running() else {
+                continue;
+            };
+            for key in 0..KEYS {
+                if let Some(answer) = running.machine.read(key)? {
+                    self.journal
+                        .on_read_at_once(replica, key, What::Get, &answer, self.now_ns);
+                }
+            }
+        }
+        let operations = self.journal.check()?;
+        self.figures
+            .add("operation on keys checked", operations as u64);
         Ok(())
     }
 }

@@ -37,7 +37,7 @@ impl World {
         }
         let process = &mut self.processes[replica];
         let mut recovery = Recovery::new(&config);
-        let mut machine = Machine::new(self.swarm.sessions);
+        let mut machine = Machine::new(self.swarm.sessions, self.swarm.clients.keys);
         for record in process.log.records().to_vec() {
             for execution in recovery.replay(record) {
                 self.checkers.on_execute(replica, &execution)?;

@@ -15,6 +15,7 @@ use crate::clients::Clients;
 use crate::clock::LocalClock;
 use crate::event::{Event, EventQueue, Packet, Wake};
 use crate::figures::Figures;
+use crate::journal::Journal;
 use crate::network::Network;
 use crate::process::Process;
 use crate::random::{Random, Span};
@@ -44,6 +45,7 @@ pub(crate) struct World {
     network: Network,
     wire: Wire,
     clients: Clients,
+    journal: Journal,
     checkers: Checkers,
     pub(crate) figures: Figures,
     pub(crate) trace: Trace,
@@ -99,6 +101,7 @@ impl World {
             network,
             wire: Wire::new(&config.limits),
             clients,
+            journal: Journal::default(),
             swarm,
         }
     }
@@ -144,7 +147,8 @@ impl World {
         }
         self.figures.add("event", events);
         self.figures.merge(&self.checkers.branches);
-        self.check_end()
+        self.check_end()?;
+        self.check_journal()
     }
 
     fn schedule_beginning(&mut self) {

@@ -6,6 +6,8 @@ use spaxos_core::effect::{Execution, Input, RejectReason};
 use super::World;
 use crate::command::{self, COMMAND_BYTES};
 use crate::event::{Event, Wake};
+use crate::history::What;
+use crate::keyvalue::{KEYS, StoreAnswer};
 use crate::process::{Read, Write};
 use crate::violation::{Checked, Violation, ensure};
 
@@ -39,6 +41,10 @@ impl World {
             return Ok(());
         }
         let wake = if self.clients.random.chance(self.clients.shape.read_ppm) {
+            let shape = self.clients.shape;
+            if shape.keys && self.clients.random.chance(shape.serializable_ppm) {
+                return self.read_at_once(replica, client);
+            }
             self.begin_read(replica, client)
         } else {
             self.begin_write(replica, client)
@@ -53,10 +59,34 @@ impl World {
         }
     }
 
+    /// A serializable read: of what the replica has executed, however old. One that stands still or
+    /// has lost its memory answers nothing.
+    fn read_at_once(&mut self, replica: usize, client: usize) -> Checked {
+        let key = self.clients.random.below(KEYS);
+        let Some(running) = self.processes[replica].running() else {
+            return Ok(());
+        };
+        if running.backlog.is_some() || self.checkers.is_expelled(replica) {
+            return Ok(());
+        }
+        if let Some(answer) = running.machine.read(key)? {
+            self.figures.count("serializable read answered");
+            let what = What::SerializableGet;
+            self.journal
+                .on_read_at_once(client, key, what, &answer, self.now_ns);
+        }
+        Ok(())
+    }
+
     fn begin_read(&mut self, replica: usize, client: usize) -> Wake {
         let token = self.clients.ticket();
+        let key = self.clients.random.below(KEYS);
+        if self.clients.shape.keys {
+            self.journal.on_read(client, token, key, self.now_ns);
+        }
         let read = Read {
             client,
+            key,
             floor: self.checkers.read_floor(),
             target: None,
         };
@@ -76,6 +106,9 @@ impl World {
         let ticket = self.clients.ticket();
         let commands = self.clients.next_commands(client, count);
         self.checkers.on_submit(&commands);
+        for command in &commands {
+            self.journal.on_submit(client, command, self.now_ns);
+        }
         let chunk = Chunk {
             ticket,
             requests: commands.len() as u32,
@@ -112,6 +145,9 @@ impl World {
         self.trace.event(self.now_ns, replica, &[12, ticket], || {
             format!("reject {ticket}: {reason:?}")
         });
+        for command in write.commands.iter().filter(|it| !it.may_repeat()) {
+            self.journal.on_refused(command);
+        }
         self.checkers.on_reject(&write.commands)
     }
 
@@ -154,8 +190,19 @@ impl World {
             });
             self.clients.on_answer(read.client);
             self.checkers.on_read(read.floor, observed)?;
+            let machine = self.processes[replica].running().map(|it| &it.machine);
+            if let Some(answer) = machine.and_then(|it| it.read(read.key).transpose()) {
+                self.answer_key_read(token, read.key, &answer?);
+            }
         }
         Ok(())
+    }
+
+    fn answer_key_read(&mut self, token: u64, key: u64, answer: &StoreAnswer) {
+        self.journal.on_read_answer(token, answer, self.now_ns);
+        if let Some(found) = answer.found {
+            self.clients.on_seen(key, found.value);
+        }
     }
 
     pub(super) fn schedule_apply(&mut self, replica: usize) {
