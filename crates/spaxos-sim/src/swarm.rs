@@ -312,7 +312,7 @@ fn draw_log(random: &mut Random) -> LogOptions {
         spares_max: random.pick(&[0, 1, 2]),
         read_bytes: random.pick(&[4 << 10, 64 << 10]),
         stretch_bytes: random.pick(&[4 << 10, 32 << 10]),
-        stretches_max: random.pick(&[128, 1 << 14]),
+        stretches_max: random.pick(&[1 << 10, 1 << 14]),
         query_read_bytes_max: random.pick(&[8 << 10, 1 << 20]),
         query_slots_max: random.pick(&[1, 4, 1024]),
         ..LogOptions::default()
