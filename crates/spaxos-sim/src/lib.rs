@@ -36,6 +36,7 @@ mod process;
 mod random;
 mod store;
 mod swarm;
+pub mod topology;
 mod trace;
 mod violation;
 mod wire;

@@ -53,7 +53,7 @@ impl World {
         }
     }
 
-    fn begin_read(&mut self, replica: usize, client: usize) -> Wake {
+    pub(super) fn begin_read(&mut self, replica: usize, client: usize) -> Wake {
         let token = self.clients.ticket();
         let read = Read {
             client,
