@@ -38,6 +38,7 @@ mod process;
 mod random;
 mod store;
 mod swarm;
+pub mod topology;
 mod trace;
 mod violation;
 mod wire;

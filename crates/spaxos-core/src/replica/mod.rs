@@ -348,6 +348,9 @@ impl Replica {
             return;
         }
         self.disk.durable = lsn;
+        // A sync may take along more than was asked for: nobody asks for that again, and waits for an
+        // answer that was given.
+        self.disk.asked = self.disk.asked.max(lsn);
         while let Some(&(_, bytes)) = self.disk.unsynced.front().filter(|first| first.0 <= lsn) {
             self.disk.unsynced.pop_front();
             self.disk.unsynced_bytes -= bytes;

@@ -3,7 +3,7 @@
 //!
 //! Read `stepping` for what happens around one step of a replica, `lifecycle` for how processes start
 //! and die, `serving` and `answering` for what clients see, `trouble` for faults, `damage` for those that are only
-//! noticed, `healing` for the liveness phase.
+//! noticed, `healing` for the liveness phase, `partitions` for runs of another kind.
 
 use bytes::Bytes;
 use spaxos_core::message::Message;
@@ -28,6 +28,7 @@ mod answering;
 mod damage;
 mod healing;
 mod lifecycle;
+mod partitions;
 mod serving;
 mod stepping;
 mod trouble;
@@ -74,6 +75,10 @@ impl World {
     pub(crate) fn new(seed: u64, options: &Options) -> World {
         let mut random = Random::new(seed);
         let swarm = Swarm::draw(&mut random.fork(), options);
+        World::of(swarm, random, options)
+    }
+
+    fn of(swarm: Swarm, mut random: Random, options: &Options) -> World {
         let mut clocks = random.fork();
         let processes: Vec<Process> = swarm
             .members

@@ -78,7 +78,7 @@ impl World {
         Ok(())
     }
 
-    fn begin_read(&mut self, replica: usize, client: usize) -> Wake {
+    pub(super) fn begin_read(&mut self, replica: usize, client: usize) -> Wake {
         let token = self.clients.ticket();
         let key = self.clients.random.below(KEYS);
         if self.clients.shape.keys {

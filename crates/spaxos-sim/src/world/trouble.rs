@@ -28,7 +28,7 @@ impl World {
     }
 
     /// Who leads, by the highest ballot.
-    fn leader(&self) -> Option<usize> {
+    pub(super) fn leader(&self) -> Option<usize> {
         let leads = |at: usize| {
             let status = self.processes[at].running()?.replica.status();
             (status.role == Role::Leader).then_some((status.ballot, at))

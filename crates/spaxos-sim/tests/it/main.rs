@@ -1,6 +1,7 @@
 //! Runs of the whole world.
 
 mod exhaustive;
+mod topologies;
 
 use spaxos_sim::{BRANCHES, Figures, Options, run};
 
