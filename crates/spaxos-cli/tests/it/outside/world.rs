@@ -170,13 +170,10 @@ impl World {
         signal(child.id(), which);
     }
 
-    /// Whether all of them are still the processes that were started.
-    pub(crate) fn all_run(&mut self) -> bool {
-        let mut children = self.replicas.iter_mut();
-        children.all(|child| {
-            let child = child.as_mut();
-            child.is_some_and(|child| child.try_wait().expect("waited").is_none())
-        })
+    /// Whether a replica is still the process that was started.
+    pub(crate) fn runs(&mut self, at: usize) -> bool {
+        let child = self.replicas[at].as_mut();
+        child.is_some_and(|child| child.try_wait().expect("waited").is_none())
     }
 
     /// Waits until these replicas have each had a write ordered and executed.
