@@ -16,21 +16,32 @@ pub enum Bug {
     Storage(storage::Bug),
 }
 
-/// Bugs that take many seeds: a short look leaves them out.
-const RARE: &[core::Bug] = &[
-    core::Bug::AdoptionInPieces,
-    core::Bug::DeafLeaderStays,
-    core::Bug::DigestNotCompared,
-    core::Bug::HungLeaderStays,
-    core::Bug::LongestLogPreferred,
-    core::Bug::NeededBatchRefused,
-    core::Bug::OldAnswersCount,
-    core::Bug::PreVoteAlwaysGranted,
-    core::Bug::PromiseNotCheckedAgain,
-    core::Bug::ReadAsksCurrentBallot,
-    core::Bug::ReadJoinsRound,
-    core::Bug::ReadWaitsForever,
-    core::Bug::StuckLeaderStays,
+/// Bugs that take many seeds, more than fifteen in the median: a short look leaves them out.
+const RARE: &[Bug] = &[
+    Bug::Core(core::Bug::StoredBatchReplaced),
+    Bug::Core(core::Bug::NeededBatchRefused),
+    Bug::Core(core::Bug::DigestNotCompared),
+    Bug::Core(core::Bug::PromiseNotCheckedAgain),
+    Bug::Core(core::Bug::MarkOfAnotherBallot),
+    Bug::Core(core::Bug::SlotsLeaveUnrecorded),
+    Bug::Core(core::Bug::PreVoteAlwaysGranted),
+    Bug::Core(core::Bug::PromiseLeavesOutHanded),
+    Bug::Core(core::Bug::LongestLogPreferred),
+    Bug::Core(core::Bug::PromiseCountedEarly),
+    Bug::Core(core::Bug::TailReplacedInPart),
+    Bug::Core(core::Bug::AdoptionInPieces),
+    Bug::Core(core::Bug::DeafLeaderStays),
+    Bug::Core(core::Bug::StuckLeaderStays),
+    Bug::Core(core::Bug::HungLeaderStays),
+    Bug::Core(core::Bug::ReadAsksCurrentBallot),
+    Bug::Core(core::Bug::ReadJoinsRound),
+    Bug::Core(core::Bug::OldAnswersCount),
+    Bug::Core(core::Bug::ReadWaitsForever),
+    Bug::Core(core::Bug::ForwardTakenTwice),
+    Bug::Storage(storage::Bug::DamageCutAsTorn),
+    Bug::Storage(storage::Bug::ChecksumNotCompared),
+    Bug::Storage(storage::Bug::SyncedBlockRewritten),
+    Bug::Storage(storage::Bug::CacheBelieved),
 ];
 
 /// Bugs that show in small worlds, one for each check there: a short look is for them.
@@ -69,10 +80,7 @@ impl Bug {
     /// Whether it takes many seeds.
     #[must_use]
     pub fn is_rare(self) -> bool {
-        match self {
-            Bug::Core(bug) => RARE.contains(&bug),
-            Bug::Storage(_) => false,
-        }
+        RARE.contains(&self)
     }
 
     /// Whether a short look in small worlds is for it.
