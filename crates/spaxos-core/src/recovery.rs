@@ -224,9 +224,9 @@ impl Recovery {
                     self.executor.on_applied(slot);
                     executions.push(execution);
                 }
-                // Its batches were on their way when the log ended, or were never fetched.
-                Ready::Lacks | Ready::Busy => break,
-                Ready::Forked(lane) => panic!("lane {lane} on disk has another content"),
+                // Its batches were on their way when the log ended, or were never fetched. If a lane has
+                // another content, the replica halts once it runs, as it did before.
+                Ready::Lacks | Ready::Busy | Ready::Forked(_) => break,
             }
         }
         self.log.trim_cache(self.executor.executed());

@@ -24,5 +24,6 @@ mod outside;
 mod ports;
 mod quorum;
 mod serve;
+mod sim;
 mod status;
 mod up;
