@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use super::clients::Clients;
+use super::clients::{Clients, Load};
 use super::links::Link;
 use super::world::World;
 use super::{ELECTION, finish, load_for};
@@ -39,7 +39,7 @@ async fn many_faults_at_once() {
         world.set(setting, value);
     }
     world.start_all().await;
-    let clients = Clients::start(&world, 256);
+    let clients = Clients::start(&world, Load::with_ballast(256));
     let begun = Instant::now();
     let mut down: Option<usize> = None;
     let mut still: Option<usize> = None;

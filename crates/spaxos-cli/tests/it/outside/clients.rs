@@ -5,28 +5,46 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use etcd_client::{
-    Client, Compare, CompareOp, Error, GetOptions, GetResponse, KeyValue, ResponseHeader, Txn,
-    TxnOp, TxnOpResponse,
-};
-use spaxos_sim::history::{Answer, Found, Operation, What};
+use spaxos_sim::history::{Answer, Operation, What};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::record::Record;
 use super::world::World;
+use super::{etcd, native};
 use crate::cluster::client;
 
-/// Clients of each replica.
+/// Clients of each replica in etcd's API. One more begins there in the native protocol.
 const CLIENTS: usize = 2;
-/// Between one operation of a client and its next.
-const PACE: Duration = Duration::from_millis(50);
 /// After an operation that failed.
 const PAUSE: Duration = Duration::from_millis(200);
-/// An operation without an answer by then is left, whatever becomes of it.
-const ANSWER_MAX: Duration = Duration::from_secs(1);
 /// Keys that all clients share.
 const KEYS: usize = 5;
+
+/// How much clients do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    /// Between one operation of a client and its next.
+    pub(crate) pace: Duration,
+    /// How many bytes their values have more than they need.
+    pub(crate) ballast_bytes: usize,
+}
+
+impl Load {
+    /// So little that no machine is busy with it.
+    pub(crate) const LIGHT: Load = Load {
+        pace: Duration::from_millis(50),
+        ballast_bytes: 0,
+    };
+
+    /// As often, with longer values.
+    pub(crate) const fn with_ballast(ballast_bytes: usize) -> Load {
+        Load {
+            ballast_bytes,
+            ..Load::LIGHT
+        }
+    }
+}
 
 /// Clients that work until they are told to stop.
 pub(crate) struct Clients {
@@ -34,35 +52,56 @@ pub(crate) struct Clients {
     record: Arc<Record>,
     tasks: JoinSet<()>,
     endpoints: Vec<String>,
+    native: Vec<String>,
     values: Arc<AtomicU64>,
 }
 
 impl Clients {
-    /// Some clients for each replica, whose values have so many bytes more than they need.
-    pub(crate) fn start(world: &World, ballast_bytes: usize) -> Clients {
+    /// Some clients for each replica.
+    pub(crate) fn start(world: &World, load: Load) -> Clients {
         let mut clients = Clients {
             stop: Arc::default(),
             record: Arc::new(Record::new()),
             tasks: JoinSet::new(),
             endpoints: world.all().iter().map(|at| world.endpoint(*at)).collect(),
+            native: world.all().iter().map(|at| world.native(*at)).collect(),
             values: Arc::default(),
         };
         for at in world.all() {
-            for _ in 0..CLIENTS {
+            for turn in 0..=CLIENTS {
                 let id = clients.tasks.len() as u64 + 1;
-                let one = clients.one(at, id, ballast_bytes);
+                let way = match turn {
+                    CLIENTS => clients.native(at),
+                    _ => clients.etcd(at),
+                };
+                let one = clients.one(way, id, load);
                 clients.tasks.spawn(one.work());
             }
         }
         clients
     }
 
-    fn one(&self, at: usize, id: u64, ballast_bytes: usize) -> One {
-        One {
+    /// A way to one replica alone.
+    fn etcd(&self, at: usize) -> Way {
+        Way::Etcd {
             at,
-            id,
             url: self.endpoints[at].clone(),
-            ballast: ".".repeat(ballast_bytes),
+        }
+    }
+
+    /// A way that begins at one replica and goes on at the others.
+    fn native(&self, at: usize) -> Way {
+        let mut addresses = self.native.clone();
+        addresses.rotate_left(at);
+        Way::Native { addresses }
+    }
+
+    fn one(&self, way: Way, id: u64, load: Load) -> One {
+        One {
+            id,
+            way,
+            pace: load.pace,
+            ballast: ".".repeat(load.ballast_bytes),
             seen: BTreeMap::new(),
             random: fastrand::Rng::with_seed(id),
             values: Arc::clone(&self.values),
@@ -82,14 +121,14 @@ impl Clients {
             ended.expect("a client does not panic");
         }
         for at in 0..self.endpoints.len() {
-            let mut reader = self.one(at, 0, 0);
-            let mut client = client(&reader.url).await;
+            let mut reader = self.one(self.etcd(at), 0, Load::LIGHT);
+            let mut asked = reader.way.open().await;
             for key in 0..KEYS {
                 let key = name(key);
                 let begun = Instant::now();
-                while !reader.call(&mut client, &key, What::Get).await {
+                while !reader.call(&mut asked, &key, What::Get).await {
                     let vain = begun.elapsed() > crate::cluster::SOON;
-                    assert!(!vain, "{key} cannot be read from {}", reader.url);
+                    assert!(!vain, "{key} cannot be read from {}", self.endpoints[at]);
                 }
             }
         }
@@ -97,12 +136,50 @@ impl Clients {
     }
 }
 
+/// What came of an operation.
+pub(super) enum Outcome {
+    /// This, all but the time.
+    Answered(Answer),
+    /// It may have been done, or may be yet, or never.
+    Unknown,
+    /// It was certainly not done.
+    NotDone,
+}
+
+/// Whom a client asks, and how.
+enum Way {
+    Etcd { at: usize, url: String },
+    Native { addresses: Vec<String> },
+}
+
+/// The same, once there is a connection.
+enum Asked {
+    Etcd(Box<etcd_client::Client>),
+    Native(spaxos::Client),
+}
+
+impl Way {
+    async fn open(&self) -> Asked {
+        match self {
+            Way::Etcd { url, .. } => Asked::Etcd(Box::new(client(url).await)),
+            Way::Native { addresses } => Asked::Native(native::connect(addresses).await),
+        }
+    }
+
+    /// The replica that has to answer, if it must be that one.
+    const fn replica(&self) -> Option<usize> {
+        match self {
+            Way::Etcd { at, .. } => Some(*at),
+            Way::Native { .. } => None,
+        }
+    }
+}
+
 /// One client.
 struct One {
-    /// The replica that it asks.
-    at: usize,
     id: u64,
-    url: String,
+    way: Way,
+    pace: Duration,
     ballast: String,
     /// What it saw last, to compare with.
     seen: BTreeMap<String, u64>,
@@ -114,14 +191,14 @@ struct One {
 
 impl One {
     async fn work(mut self) {
-        let mut client = client(&self.url).await;
-        let mut ticks = interval(PACE);
+        let mut asked = self.way.open().await;
+        let mut ticks = interval(self.pace);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !self.stop.load(Relaxed) {
             ticks.tick().await;
             let key = name(self.random.usize(..KEYS));
             let what = self.choose(&key);
-            if !self.call(&mut client, &key, what).await {
+            if !self.call(&mut asked, &key, what).await {
                 // The replica may be down: an operation that cannot be judged helps nobody.
                 ticks.reset_after(PAUSE);
             }
@@ -143,27 +220,32 @@ impl One {
     }
 
     /// Calls, records, and says whether there was an answer.
-    async fn call(&mut self, client: &mut Client, key: &str, what: What) -> bool {
-        let called = Instant::now();
-        let asking = ask(client, key, what, &self.ballast);
-        let answer = timeout(ANSWER_MAX, asking).await;
-        let answer = answer.ok().and_then(Result::ok);
-        let returned = Instant::now();
-        let answer = answer.map(|answer| Answer {
-            returned_ns: self.record.ns(returned),
-            ..answer
-        });
+    async fn call(&mut self, asked: &mut Asked, key: &str, what: What) -> bool {
+        let called_ns = self.record.ns(Instant::now());
+        let outcome = match asked {
+            Asked::Etcd(client) => etcd::ask(client, key, what, &self.ballast).await,
+            Asked::Native(client) => native::ask(client, key, what, &self.ballast).await,
+        };
+        let returned_ns = self.record.ns(Instant::now());
+        let answer = match outcome {
+            Outcome::Answered(answer) => Some(Answer {
+                returned_ns,
+                ..answer
+            }),
+            Outcome::Unknown => None,
+            Outcome::NotDone => return false,
+        };
         if let Some(answer) = answer {
             self.remember(key, what, answer);
         }
         let operation = Operation {
             client: self.id,
-            called_ns: self.record.ns(called),
+            called_ns,
             key: key.to_owned(),
             what,
             answer,
         };
-        self.record.add(self.at, operation);
+        self.record.add(self.way.replica(), operation);
         answer.is_some()
     }
 
@@ -183,72 +265,15 @@ fn name(key: usize) -> String {
     format!("k{key}")
 }
 
-/// Asks, and says what the answer was, all but the time.
-async fn ask(client: &mut Client, key: &str, what: What, ballast: &str) -> Result<Answer, Error> {
-    let text = |value: u64| format!("{value}{ballast}");
-    match what {
-        What::Put(value) => {
-            let put = client.put(key, text(value), None).await?;
-            Ok(answer(put.header(), true, None))
-        }
-        What::CompareAndPut { expected, value } => {
-            let compare = match expected {
-                Some(expected) => Compare::value(key, CompareOp::Equal, text(expected)),
-                None => Compare::version(key, CompareOp::Equal, 0),
-            };
-            let txn = Txn::new()
-                .when([compare])
-                .and_then([TxnOp::put(key, text(value), None)])
-                .or_else([TxnOp::get(key, None)]);
-            let done = client.txn(txn).await?;
-            let found = done
-                .op_responses()
-                .iter()
-                .find_map(|response| match response {
-                    TxnOpResponse::Get(got) => found(got),
-                    _ => None,
-                });
-            Ok(answer(done.header(), done.succeeded(), found))
-        }
-        What::Delete => {
-            let done = client.delete(key, None).await?;
-            Ok(answer(done.header(), done.deleted() > 0, None))
-        }
-        What::Get | What::SerializableGet => {
-            let serializable = what == What::SerializableGet;
-            let options = serializable.then(|| GetOptions::new().with_serializable());
-            let got = client.get(key, options).await?;
-            Ok(answer(got.header(), false, found(&got)))
-        }
-    }
-}
-
-fn answer(header: Option<&ResponseHeader>, changed: bool, found: Option<Found>) -> Answer {
-    let revision = header.expect("answers have headers").revision();
-    Answer {
-        returned_ns: 0,
-        revision: number(revision),
-        changed,
-        found,
-    }
-}
-
-fn found(got: &GetResponse) -> Option<Found> {
-    got.kvs().first().map(|kv| Found {
-        value: value(kv),
-        revision: number(kv.mod_revision()),
-        version: number(kv.version()),
-    })
-}
-
-fn value(kv: &KeyValue) -> u64 {
-    let text = String::from_utf8_lossy(kv.value());
+/// What a stored value stands for, without its ballast.
+pub(super) fn value(stored: &[u8]) -> u64 {
+    let text = String::from_utf8_lossy(stored);
     let digits = text.trim_end_matches('.');
     digits
         .parse()
         .unwrap_or_else(|_| panic!("nobody wrote {text:?}"))
 }
 
-fn number(of_etcd: i64) -> u64 {
+pub(super) fn number(of_etcd: i64) -> u64 {
     u64::try_from(of_etcd).expect("counts from 0")
 }

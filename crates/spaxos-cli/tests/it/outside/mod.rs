@@ -3,13 +3,16 @@
 //! `spaxos-sim` read that.
 //!
 //! What is used: `world.rs` (the processes), `links.rs` and `pipe.rs` (the links between them),
-//! `private.rs` (disks of their own), `clients.rs` and `record.rs` (who looks). Then one file for each
+//! `private.rs` (disks of their own), `clients.rs` with `etcd.rs` and `native.rs` (who asks), `record.rs` (what
+//! they saw). Then one file for each
 //! kind of fault. Links are named by who speaks to whom; in a test's text, a replica that *hears* is one
 //! whose incoming links pass, and one that *speaks* is one whose outgoing links do.
 
 mod chaos;
 mod clients;
+mod etcd;
 mod links;
+mod native;
 mod partitions;
 mod pipe;
 mod power;

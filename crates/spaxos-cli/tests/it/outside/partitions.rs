@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::clients::Clients;
+use super::clients::{Clients, Load};
 use super::links::Link;
 use super::world::World;
 use super::{ELECTION, finish, load_for, more_answers, served_in_time};
@@ -47,7 +47,7 @@ async fn a_follower_is_cut_off() {
 
 async fn cut_off(test: &str, leading: bool) {
     let mut world = World::start(3, ELECTION).await;
-    let clients = Clients::start(&world, 0);
+    let clients = Clients::start(&world, Load::LIGHT);
     let mut late = Vec::new();
     for cut in [Cut::Off, Cut::Torn, Cut::Deaf, Cut::Mute] {
         more_answers(&clients, &world.all(), 10).await;

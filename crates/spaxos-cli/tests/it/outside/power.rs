@@ -1,28 +1,32 @@
 //! The power of disks fails, on all replicas at once, and everything that was acknowledged is there.
 
 use std::io::Write;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::clients::Clients;
+use super::clients::{Clients, Load};
 use super::private::Private;
 use super::world::World;
 use super::{ELECTION, finish, more_answers, served_in_time};
 use crate::cluster::until;
+
+/// So much that there is always something under way when the power fails.
+const BUSY: Load = Load {
+    pace: Duration::from_millis(5),
+    ..Load::LIGHT
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_power_fails_everywhere_at_once() {
     let Some(mut world) = with_disks().await else {
         return;
     };
-    let clients = Clients::start(&world, 0);
-    for round in ["1", "2"] {
-        more_answers(&clients, &world.all(), 30).await;
+    let clients = Clients::start(&world, BUSY);
+    for round in ["1", "2", "3"] {
+        more_answers(&clients, &world.all(), 100).await;
         for at in world.all() {
             leave_unsynced(&world, at, round);
         }
-        for at in world.all() {
-            world.private().cut_power(at);
-        }
+        world.private().cut_power(&world.all());
         for at in world.all() {
             world.kill(at);
             power_on(&world, at, round);
@@ -37,12 +41,12 @@ async fn a_leader_whose_disk_fails_gives_way() {
     let Some(mut world) = with_disks().await else {
         return;
     };
-    let clients = Clients::start(&world, 0);
+    let clients = Clients::start(&world, Load::LIGHT);
     more_answers(&clients, &world.all(), 10).await;
     let leader = world.leader().await;
     leave_unsynced(&world, leader, "1");
     let begun = Instant::now();
-    world.private().cut_power(leader);
+    world.private().cut_power(&[leader]);
     let others = world.others(leader);
     let served = served_in_time("its disk failed", &world, &clients, &others, begun).await;
     // What it has said of its disk was true so far, and will never be again.

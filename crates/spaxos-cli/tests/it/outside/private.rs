@@ -13,15 +13,15 @@ use tempfile::TempDir;
 
 use crate::cluster::output;
 
-/// Bytes on each disk: room for the smallest journal and some segments of the log.
-const DISK_BYTES: u64 = 256 << 20;
+/// Bytes on each disk, most of which are never written: room for a segment of the log for each start.
+const DISK_BYTES: u64 = 1 << 30;
 
-/// Issues the shutdown of the file system in which the directory is that it is given. Any language will
-/// do that can call `ioctl`; perl is on every Debian.
+/// Issues the shutdown of the file systems of the directories that it is given, of all in one moment.
+/// Any language will do that can call `ioctl`; perl is on every Debian.
 const SHUTDOWN: &str = r"
-    open(my $dir, '<', $ARGV[0]) or die qq{$ARGV[0]: $!\n};
+    my @dirs = map { open(my $dir, '<', $_) or die qq{$_: $!\n}; $dir } @ARGV;
     my $no_flush = pack('L', 2);
-    ioctl($dir, 0x8004587d, $no_flush) or die qq{EXT4_IOC_SHUTDOWN: $!\n};
+    ioctl($_, 0x8004587d, $no_flush) or die qq{EXT4_IOC_SHUTDOWN: $!\n} for @dirs;
 ";
 
 /// A mount namespace with some disks.
@@ -86,11 +86,13 @@ impl Private {
         command
     }
 
-    /// From now on nothing reaches this disk.
-    pub(crate) fn cut_power(&self, at: usize) {
-        let disk = self.disk(at);
-        let arguments = ["-e", SHUTDOWN, path(&disk)];
-        self.run("perl", &arguments).expect("it was mounted by us");
+    /// From now on nothing reaches these disks.
+    pub(crate) fn cut_power(&self, which: &[usize]) {
+        let disks: Vec<PathBuf> = which.iter().map(|at| self.disk(*at)).collect();
+        let mut arguments = vec!["-e", SHUTDOWN];
+        arguments.extend(disks.iter().map(|disk| path(disk)));
+        self.run("perl", &arguments)
+            .expect("they were mounted by us");
     }
 
     /// Takes the disk away and brings back what reached it. Nobody may use it.

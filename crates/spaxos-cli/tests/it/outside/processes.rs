@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use super::clients::Clients;
+use super::clients::{Clients, Load};
 use super::world::World;
 use super::{ELECTION, finish, load_for, more_answers, served_in_time};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_die_and_come_back() {
     let mut world = World::start(3, ELECTION).await;
-    let clients = Clients::start(&world, 0);
+    let clients = Clients::start(&world, Load::LIGHT);
     let mut late = Vec::new();
     for victim in [0, 1, 2] {
         more_answers(&clients, &world.all(), 10).await;
@@ -39,7 +39,7 @@ async fn replicas_die_and_come_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_stand_still_and_go_on() {
     let mut world = World::start(3, ELECTION).await;
-    let clients = Clients::start(&world, 512);
+    let clients = Clients::start(&world, Load::with_ballast(512));
     let mut late = Vec::new();
     // The leader for less than it may be missed, then for longer; then a follower.
     for (leading, elections) in [(true, 0.5), (true, 3.0), (false, 3.0)] {

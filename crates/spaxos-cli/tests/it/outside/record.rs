@@ -19,10 +19,10 @@ pub(crate) struct Record {
     operations: Mutex<Vec<Recorded>>,
 }
 
-/// An operation, and the replica that was asked.
+/// An operation, and the replica that had to answer it, if it was one alone.
 #[derive(Clone)]
 struct Recorded {
-    at: usize,
+    at: Option<usize>,
     operation: Operation,
 }
 
@@ -49,7 +49,7 @@ impl Record {
         u64::try_from(since.as_nanos()).expect("tests are short")
     }
 
-    pub(crate) fn add(&self, at: usize, operation: Operation) {
+    pub(crate) fn add(&self, at: Option<usize>, operation: Operation) {
         self.with(|operations| operations.push(Recorded { at, operation }));
     }
 
@@ -62,14 +62,14 @@ impl Record {
     pub(crate) fn answered(&self, at: usize, since: Instant) -> usize {
         let since_ns = self.ns(since);
         self.with(|all| {
-            let mine = all.iter().filter(|one| one.at == at);
+            let mine = all.iter().filter(|one| one.at == Some(at));
             let mine = mine.filter(|one| one.operation.called_ns >= since_ns);
             mine.filter(|one| one.operation.answer.is_some()).count()
         })
     }
 
-    /// When clients of `at` were served by others than itself, counted from `since`: nothing yet if one
-    /// kind of operation was not.
+    /// How long clients of `at` waited from `since` on for the first answers of those operations that
+    /// others than `at` have a part in; nothing while one of the two kinds has had none.
     pub(crate) fn waits(&self, at: usize, since: Instant) -> Option<Waits> {
         Some(Waits {
             write: self.first(at, since, |op| op.answer.is_some_and(|a| a.changed))?,
@@ -87,7 +87,7 @@ impl Record {
         self.with(|all| {
             let mine = all
                 .iter()
-                .filter(|one| one.at == at)
+                .filter(|one| one.at == Some(at))
                 .map(|one| &one.operation);
             let mine = mine.filter(|op| op.called_ns >= since_ns && which(op));
             let returned = mine.filter_map(|op| op.answer.map(|answer| answer.returned_ns));
@@ -103,7 +103,7 @@ impl Record {
         let mut moments: Vec<u64> = self.with(|all| {
             let mine = all
                 .iter()
-                .filter(|one| one.at == at)
+                .filter(|one| one.at == Some(at))
                 .map(|one| &one.operation);
             let mine = mine.filter(|op| op.what != What::SerializableGet);
             let returned = mine.filter_map(|op| op.answer.map(|answer| answer.returned_ns));

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::clients::Clients;
+use super::clients::{Clients, Load};
 use super::links::Link;
 use super::world::World;
 use super::{finish, load_for, more_answers, served_in_time};
@@ -75,7 +75,7 @@ async fn partial_partitions_of_five() {
 
 async fn survive(test: &str, size: usize, shapes: &[Shape]) {
     let mut world = World::start(size, ELECTION).await;
-    let clients = Clients::start(&world, 0);
+    let clients = Clients::start(&world, Load::LIGHT);
     let mut late = Vec::new();
     for shape in shapes {
         more_answers(&clients, &world.all(), 10).await;

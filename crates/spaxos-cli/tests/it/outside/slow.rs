@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::clients::Clients;
+use super::clients::{Clients, Load};
 use super::links::Link;
 use super::world::World;
 use super::{ELECTION, SERVED_AFTER, finish, load_for, more_answers};
@@ -22,7 +22,7 @@ const THIN: Link = Link::Slow {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_replica_is_behind_a_slow_link() {
     let mut world = World::start(3, ELECTION).await;
-    let clients = Clients::start(&world, 2048);
+    let clients = Clients::start(&world, Load::with_ballast(2048));
     let mut late = Vec::new();
     // What, and how many election timeouts the clients of the others may wait. Whoever leads and hears
     // too little must give way; all else changes nothing for the others.

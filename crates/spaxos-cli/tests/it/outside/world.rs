@@ -21,7 +21,7 @@ pub(crate) struct World {
     pub(crate) links: Links,
     /// How long a leader may be missed.
     pub(crate) election: Duration,
-    /// The first of each replica's ports: for clients, for its peers' proxy.
+    /// The first of each replica's ports: for etcd's clients, its peers' proxy, native clients.
     bases: Vec<u16>,
     replicas: Vec<Option<Child>>,
     /// Settings that are the same for all, beside those that each must have.
@@ -91,6 +91,11 @@ impl World {
         format!("http://127.0.0.1:{}", self.bases[at])
     }
 
+    /// Where a replica speaks the native protocol.
+    pub(crate) fn native(&self, at: usize) -> String {
+        format!("127.0.0.1:{}", self.bases[at] + 2)
+    }
+
     pub(crate) async fn start_all(&mut self) {
         for at in self.all() {
             self.start_replica(at);
@@ -116,6 +121,7 @@ impl World {
             ("data-dir", data.display().to_string()),
             ("listen-client-urls", self.endpoint(at)),
             ("advertise-client-urls", self.endpoint(at)),
+            ("listen-native-urls", format!("tcp://{}", self.native(at))),
             (
                 "listen-peer-urls",
                 format!("http://127.0.0.1:{}", self.bases[at] + 1),
