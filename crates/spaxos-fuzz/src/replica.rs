@@ -290,12 +290,8 @@ impl Running {
         assert_eq!(read.as_ref(), Ok(message), "a peer could not read this");
     }
 
-    /// Whatever peers have said, the log that came of it can be replayed. Not the one that holds what
-    /// its replica halted for: another content of a lane than the one that was decided.
+    /// Whatever peers have said, the log that came of it can be replayed.
     fn check_log(&self) {
-        if matches!(self.halted, Some(HaltReason::LaneForked { .. })) {
-            return;
-        }
         let mut recovery = Recovery::new(&self.config);
         for record in &self.records {
             recovery.replay(record.clone());
