@@ -21,7 +21,7 @@ type Fallible<T> = Result<T, Box<dyn Error>>;
 /// `Batch lane=N at=POSITION text=TEXT [damaged] [stray]` (stray: after another history),
 /// `Acks`, `Heartbeat ballot=B`, `Prepare ballot=B`, `PreVote round=N`, `Accepted ballot=B slot=N`,
 /// `Accept|Adopt ballot=B first=N [value=VALUE] [digest=wrong] [stable] [ms=N]`. A ballot is
-/// `ROUND/rN`, a value `tick` or `r1@1.2,r2@1.1`.
+/// `ROUND/rN`, a value `tick` or `r1@1.2,r2@1.1`; `tick,tick` are two.
 pub(crate) fn forge(cluster: &mut Cluster, command: &Command) -> Fallible<()> {
     let args = &mut command.consume_args();
     let kind = args.next_pos().ok_or("which message?")?;
@@ -131,7 +131,8 @@ fn values(cluster: &Cluster, args: &mut ArgumentConsumer<'_>) -> Fallible<Vec<Va
     let wrong = args.take_key("digest") == Some("wrong");
     let stable = args.next_pos() == Some("stable");
     let ms: u64 = taken(args, "ms")?.unwrap_or(0);
-    let order = if text == "tick" {
+    let ticks = text.split(',').filter(|word| *word == "tick").count();
+    let order = if ticks > 0 {
         Order::Tick
     } else {
         let entry = |(lane, position)| {
@@ -142,10 +143,11 @@ fn values(cluster: &Cluster, args: &mut ArgumentConsumer<'_>) -> Fallible<Vec<Va
         let cut = Cut::new(entries).ok_or("lanes must increase")?;
         Order::Cut { cut, stable }
     };
-    Ok(vec![Value {
+    let value = Value {
         log_time: LogTime(ms * 1_000_000),
         order,
-    }])
+    };
+    Ok(vec![value; ticks.max(1)])
 }
 
 /// The digest at a position, as some disk has it; 7 if none does.
