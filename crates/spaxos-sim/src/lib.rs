@@ -1,9 +1,10 @@
-//! A deterministic world around the real replica of `spaxos-core`: one thread, virtual time, and one
-//! seed is one exact run.
+//! A deterministic world around the code that ships: the replica of `spaxos-core` and its recovery, the
+//! log of `spaxos-storage`, the codec of `spaxos-wire`, the store of `spaxos-kv`. One thread, virtual
+//! time, and one seed is one exact run.
 //!
 //! A run has two phases. In the *safety phase* anything may fail: processes die and stand still,
-//! links lose, repeat, reorder and delay what they carry, partitions come and go, disks are slow and
-//! forget what was not synced. In the *liveness phase* a random connected majority is healed, what
+//! links lose, repeat, reorder, delay and damage what they carry, partitions come and go, disks are
+//! slow and full, fail, rot, and tear what was not synced. In the *liveness phase* a random connected majority is healed, what
 //! befell the others stays, and everything asked of the majority has to be answered. All the while the
 //! checkers compare what replicas write, send and execute with the invariants of the protocol page.
 //!
@@ -11,7 +12,9 @@
 //! line depends on this crate.
 //!
 //! Reading order: [`run`] → `world` (what happens) → `swarm` (what is drawn) → `checkers` (what must
-//! hold) → `log`, `network`, `process` (what a replica stands on).
+//! hold) → `process`, `log` with `store`, `network` with `wire` (what a replica stands on) → `machine`
+//! with `keyvalue` (what it executes) → `journal` and [`history`] (what clients saw). [`exhaustive`] is a
+//! world of its own, for small cases, wholly.
 //!
 //! ```
 //! let report = spaxos_sim::run(7, &spaxos_sim::Options::default());
