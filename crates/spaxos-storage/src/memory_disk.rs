@@ -406,9 +406,10 @@ impl DiskFile for MemoryFile {
         let start = usize::try_from(offset).map_err(io::Error::other)?;
         let start = start.min(content.current.len());
         let bytes = buffer.len().min(content.current.len() - start);
-        buffer[..bytes].copy_from_slice(&content.current[start..start + bytes]);
-        if self.access == Access::ReadUncached {
-            content.show_durable(start, &mut buffer[..bytes]);
+        let buffer = &mut buffer[..bytes];
+        match self.access {
+            Access::ReadUncached => content.read_uncached(start, buffer),
+            _ => buffer.copy_from_slice(&content.current[start..start + bytes]),
         }
         Ok(bytes)
     }

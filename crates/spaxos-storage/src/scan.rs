@@ -204,7 +204,9 @@ impl Cursor {
 
     fn is_zero(&mut self, from: u64, to: u64) -> Result<bool, IoFailure> {
         let padding = self.window.view(from, (to - from) as usize)?;
-        Ok(padding.is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0)))
+        // All bytes are looked at, in strides that the processor takes at once.
+        let sum = |bytes: &[u8]| bytes.iter().fold(0, |sum, byte| sum | byte);
+        Ok(padding.is_some_and(|bytes| sum(bytes) == 0))
     }
 }
 

@@ -20,8 +20,9 @@ pub(super) struct Healing {
     core: Vec<usize>,
     /// Those of them that reach a majority: clients ask these.
     pub(super) served: Vec<usize>,
-    /// Whether nobody outside is heard by them: then nothing is asked for once all is answered.
-    alone: bool,
+    /// Whether it is watched for a while once all is answered. Possible only if nobody outside is
+    /// heard by them: then nothing is asked for any more.
+    watched: bool,
     began_ns: u64,
     deadline_ns: u64,
     /// When everything was done.
@@ -62,6 +63,8 @@ impl Fate {
 /// How often the healed majority is connected only in part, with one member that reaches all.
 const HUB_PPM: u32 = 200_000;
 
+/// How often a healed majority is watched that could be.
+const WATCHED_PPM: u32 = 400_000;
 /// In election timeouts: how long a cluster with nothing to do may still elect a leader, and order
 /// what was asked of members that reach no majority.
 const SETTLE_ELECTIONS: u64 = 10;
@@ -93,12 +96,13 @@ impl World {
             process.slow_disk_ns = 0;
             process.log.heal();
         }
+        let silent = fates.iter().all(|(_, fate)| fate.is_silent());
         let election_ns = self.swarm.timing.election_ns;
         let catching_up = (self.checkers.decided().0 + 100) * election_ns / 4;
         self.healing = Some(Healing {
             core: core.clone(),
             served,
-            alone: fates.iter().all(|(_, fate)| fate.is_silent()),
+            watched: silent && self.chance.faults.chance(WATCHED_PPM),
             began_ns: self.now_ns,
             done_ns: None,
             quiet: None,
@@ -257,7 +261,7 @@ impl World {
                 let elections = (self.now_ns - healing.began_ns) / election_ns;
                 self.figures.count(within(elections));
                 healing.done_ns = Some(self.now_ns);
-                self.finished = !healing.alone;
+                self.finished = !healing.watched;
             }
             return Ok(());
         };

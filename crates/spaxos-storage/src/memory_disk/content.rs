@@ -72,13 +72,14 @@ impl Content {
         self.current = self.durable.clone();
     }
 
-    /// Replaces what only the cache has by what the disk has.
-    pub(super) fn show_durable(&self, start: usize, buffer: &mut [u8]) {
+    /// Reads what the disk has, and where something is on its way to it, that: `start` is a multiple of a
+    /// block, and all of `buffer` lies in the file.
+    pub(super) fn read_uncached(&self, start: usize, buffer: &mut [u8]) {
         for (block, part) in (start / BLOCK_BYTES..).zip(buffer.chunks_mut(BLOCK_BYTES)) {
-            let at = block * BLOCK_BYTES;
-            if !self.dirty.contains(&block) && self.durable.len() >= at + part.len() {
-                part.copy_from_slice(&self.durable[at..at + part.len()]);
-            }
+            let range = block * BLOCK_BYTES..block * BLOCK_BYTES + part.len();
+            let known = !self.dirty.contains(&block) && self.durable.len() >= range.end;
+            let source = if known { &self.durable } else { &self.current };
+            part.copy_from_slice(&source[range]);
         }
     }
 }
