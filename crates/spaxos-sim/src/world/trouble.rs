@@ -133,9 +133,11 @@ impl World {
 
     /// What was held up arrives, and both ends greet each other as on a new connection.
     fn heal_link(&mut self, from: usize, to: usize) {
-        let held: Vec<Packet> = self.network.heal(from, to);
-        for packet in held {
-            self.transmit(from, to, &packet);
+        for packet in self.network.heal(from, to) {
+            // A greeting was said to a process that may be gone, on a connection that is.
+            if !matches!(packet, Packet::Hello(_)) {
+                self.transmit(from, to, &packet);
+            }
         }
         let awake = |world: &World, at: usize| {
             let running = world.processes[at].running();
