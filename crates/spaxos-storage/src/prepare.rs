@@ -36,7 +36,7 @@ impl SegmentLog {
         let number = self.active.number() + 1;
         while let Some(spare) = self.spares.pop() {
             let name = spare_name(spare);
-            if let Some(segment) = self.maker.begin_with(&name, number)? {
+            if let Some(segment) = self.maker.begin_with(&name, number, number)? {
                 return self.maker.finish(segment);
             }
             // Segments had another length when it was one.

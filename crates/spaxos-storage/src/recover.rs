@@ -42,7 +42,8 @@ pub(crate) fn open(
         (true, LogState::Started) => return Err(missing(1).into()),
         (false, _) => find_end(&maker, &found.segments)?,
     };
-    let (segment, copied) = write_last(&maker, &end)?;
+    let mut spares = found.spares;
+    let (segment, copied) = write_last(&maker, &end, &mut spares)?;
     mark_started(disk.as_ref(), identity)?;
 
     let kept: BTreeSet<u32> = end.segments.iter().copied().collect();
@@ -51,7 +52,7 @@ pub(crate) fn open(
         .iter()
         .filter(|number| !kept.contains(number));
     let gone: Vec<u32> = gone.copied().collect();
-    let mut spares = retire(disk.as_ref(), &gone, found.spares, options.spares_max)?;
+    let mut spares = retire(disk.as_ref(), &gone, spares, options.spares_max)?;
     spares.sort_unstable();
 
     let shared = Arc::new(Shared::new(disk, identity.clone(), options));
@@ -303,14 +304,18 @@ pub(crate) struct Copied {
 }
 
 /// Writes the new segment, with the records that it takes over, and gives it its name.
-fn write_last(maker: &SegmentMaker, end: &LogEnd) -> Result<(Segment, Copied), OpenError> {
+fn write_last(
+    maker: &SegmentMaker,
+    end: &LogEnd,
+    spares: &mut Vec<u32>,
+) -> Result<(Segment, Copied), OpenError> {
     let entry_bytes = end.source.as_ref().map_or(0, |source| source.entry_bytes);
     let opening = end.opening.encode();
     // Behind the header's block: the records, the rest of their last block, and the seal's.
     let blocks = entry_bytes + (record_bytes(opening.len()) + 3 * BLOCK_BYTES) as u64;
     let needed = blocks.next_multiple_of(BLOCK_BYTES as u64);
     let bytes = maker.options.segment_bytes.max(needed);
-    let mut segment = maker.begin(end.number, end.replaces, bytes)?;
+    let mut segment = begin_last(maker, end, bytes, spares)?;
     let synced = LogOffset::new(end.number, 0);
     let mut number = end.record_number;
     segment.push(&NewRecord {
@@ -334,6 +339,27 @@ fn write_last(maker: &SegmentMaker, end: &LogEnd) -> Result<(Segment, Copied), O
         next_number: number,
     };
     Ok((segment, copied))
+}
+
+/// The file of the new segment: a spare one if there is one, so that a disk which is full may be
+/// started from.
+fn begin_last(
+    maker: &SegmentMaker,
+    end: &LogEnd,
+    bytes: u64,
+    spares: &mut Vec<u32>,
+) -> Result<Segment, OpenError> {
+    while bytes == maker.options.segment_bytes
+        && let Some(spare) = spares.pop()
+    {
+        let name = spare_name(spare);
+        if let Some(segment) = maker.begin_with(&name, end.number, end.replaces)? {
+            return Ok(segment);
+        }
+        // Segments had another length when it was one.
+        remove(maker.disk.as_ref(), &name)?;
+    }
+    Ok(maker.begin(end.number, end.replaces, bytes)?)
 }
 
 fn copy_entries(

@@ -232,6 +232,7 @@ impl SegmentMaker {
         &self,
         spare: &str,
         number: u32,
+        replaces: u32,
     ) -> Result<Option<Segment>, IoFailure> {
         let file = self.disk.open(spare, self.access());
         let file = file.map_err(IoFailure::of("open", spare))?;
@@ -239,7 +240,7 @@ impl SegmentMaker {
         if bytes != self.options.segment_bytes {
             return Ok(None);
         }
-        let header = SegmentHeader::new(&self.identity, number, number, bytes);
+        let header = SegmentHeader::new(&self.identity, number, replaces, bytes);
         let seed = checksum_seed(&self.identity);
         let mut segment = Segment::new(file, spare, header, seed);
         segment.untouched = bytes;

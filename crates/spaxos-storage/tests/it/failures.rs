@@ -134,6 +134,24 @@ fn a_full_disk_is_told_early_and_by_name() {
 }
 
 #[test]
+fn starts_need_no_more_room_than_work_does() {
+    let disk = MemoryDisk::new();
+    for start in 1..20 {
+        let (log, found) = open(&disk).expect("there is room");
+        assert_eq!(found.len(), start - 1);
+        let mut run = Run::new(log);
+        run.call(&Call::Append(life(start as u64)))
+            .expect("appends");
+        run.call(&Call::Commit).expect("there is room");
+        while run.log.prepare().is_ok_and(|more| more) {}
+        disk.restart();
+        if start == 4 {
+            disk.limit_bytes(disk.used_bytes());
+        }
+    }
+}
+
+#[test]
 fn a_record_that_is_too_large_is_refused() {
     let disk = MemoryDisk::new();
     let (mut log, _) = open(&disk).expect("an empty log");
