@@ -63,7 +63,7 @@ pub(crate) enum Event {
 #[derive(Clone, Debug)]
 pub(crate) enum Packet {
     Message {
-        message: Message,
+        message: Box<Message>,
         /// Its bytes, in runs that encode what travels.
         frame: Option<Bytes>,
     },
@@ -101,7 +101,7 @@ pub(crate) struct Hello {
 pub(crate) enum Wake {
     Timer { due_ns: u64 },
     Durable { lsn: Lsn },
-    Message { from: usize, message: Message },
+    Message { from: usize, message: Box<Message> },
     Hello { from: usize, hello: Hello },
     Applied,
     LogRead { to: ReplicaId, query: LogQuery },

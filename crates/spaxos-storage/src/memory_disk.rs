@@ -163,11 +163,7 @@ impl MemoryDisk {
     /// Puts a file there, durable at once, past every limit and fault: for damage on purpose.
     pub fn put(&self, name: &str, content: Vec<u8>) {
         let mut state = self.lock();
-        let id = state.new_content(Content {
-            durable: content.clone(),
-            current: content,
-            dirty: BTreeSet::new(),
-        });
+        let id = state.new_content(Content::durable(content));
         state.names.insert(name.to_owned(), id);
         state.durable_names.insert(name.to_owned(), id);
     }
@@ -313,12 +309,8 @@ impl Disk for MemoryDisk {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
             state.check_room(bytes)?;
-            let zeros = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
-            let content = state.new_content(Content {
-                durable: zeros.clone(),
-                current: zeros,
-                dirty: BTreeSet::new(),
-            });
+            let bytes = usize::try_from(bytes).map_err(io::Error::other)?;
+            let content = state.new_content(Content::zeros(bytes));
             state.rename(NameChange::Link(name.to_owned(), content));
             Ok(content)
         })?;
@@ -443,7 +435,7 @@ impl DiskFile for MemoryFile {
             None => content.sync(),
             Some(Fault::Stop) => return Err(io::Error::other("the machine died")),
             Some(Fault::Error(kind)) => {
-                content.dirty.clear();
+                content.forget_writes();
                 return Err(kind.into());
             }
         }

@@ -95,10 +95,10 @@ impl World {
         });
         self.figures.count("fault: batch forged");
         self.checkers.expect_forks();
-        let message = Message {
+        let message = Box::new(Message {
             header: Header::default(),
             body: Body::Batch(Arc::new(batch)),
-        };
+        });
         let boot = self.processes[at].boot;
         self.on_deliver(
             lane,

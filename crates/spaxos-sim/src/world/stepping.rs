@@ -33,6 +33,7 @@ impl World {
                 self.trace.event(self.now_ns, replica, &[4, from.0], || {
                     format!("<- {from} {}", trace::message(&message))
                 });
+                let message = *message;
                 self.step(replica, Input::Message { from, message })
             }
             Wake::Hello { from, hello } => self.on_hello(replica, from, hello),
@@ -251,6 +252,7 @@ impl World {
             true => Some(self.wire.encode(&message)?),
             false => None,
         };
+        let message = Box::new(message);
         let packet = Packet::Message { message, frame };
         for target in targets {
             self.transmit(replica, target, &packet);

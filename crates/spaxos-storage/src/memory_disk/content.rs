@@ -13,11 +13,40 @@ pub(super) struct Content {
     /// What the disk surely has.
     pub(super) durable: Vec<u8>,
     /// Blocks on their way.
-    pub(super) dirty: BTreeSet<usize>,
+    dirty: BTreeSet<usize>,
+    /// Whether readers may see what the disk does not have.
+    differs: bool,
+    /// Whether something of that is not even on its way: a sync failed.
+    forgotten: bool,
 }
 
 impl Content {
+    /// That many zeros, on the disk.
+    pub(super) fn zeros(bytes: usize) -> Content {
+        Content {
+            current: vec![0; bytes],
+            durable: vec![0; bytes],
+            ..Content::default()
+        }
+    }
+
+    /// These bytes, on the disk.
+    pub(super) fn durable(bytes: Vec<u8>) -> Content {
+        Content {
+            current: bytes.clone(),
+            durable: bytes,
+            ..Content::default()
+        }
+    }
+
+    /// A sync failed: what was on its way is shown, and never written.
+    pub(super) fn forget_writes(&mut self) {
+        self.dirty.clear();
+        self.forgotten = self.differs;
+    }
+
     pub(super) fn write(&mut self, offset: usize, data: &[u8]) {
+        self.differs = true;
         let end = offset + data.len();
         if self.current.len() < end {
             self.current.resize(end, 0);
@@ -33,6 +62,7 @@ impl Content {
             let range = self.block(block);
             self.durable[range.clone()].copy_from_slice(&self.current[range]);
         }
+        self.differs = self.forgotten;
     }
 
     fn block(&self, block: usize) -> std::ops::Range<usize> {
@@ -41,6 +71,9 @@ impl Content {
     }
 
     pub(super) fn crash(&mut self, mode: u64, draw: &mut Draw) {
+        if !self.differs {
+            return;
+        }
         let keep_length = match mode {
             0 => false,
             1 => true,
@@ -69,7 +102,9 @@ impl Content {
                 _ => old.fill_with(|| draw.next().to_le_bytes()[0]),
             }
         }
-        self.current = self.durable.clone();
+        self.current.clone_from(&self.durable);
+        self.differs = false;
+        self.forgotten = false;
     }
 
     /// Reads what the disk has, and where something is on its way to it, that: `start` is a multiple of a
