@@ -14,7 +14,8 @@ use spaxos_sim::history::{Answer, Found, What};
 
 use super::clients::{Outcome, number, value};
 
-/// A client in a session, of the first of `addresses` that answers.
+/// A client in a session, of the first of `addresses` that answers, once one does: the faults may have
+/// begun already.
 pub(super) async fn connect(addresses: &[String]) -> Client {
     let options = ClientOptions {
         // Shorter than usual, so that much is sent twice.
@@ -22,8 +23,12 @@ pub(super) async fn connect(addresses: &[String]) -> Client {
         give_up_after: Duration::from_secs(5),
         ..ClientOptions::default()
     };
-    let client = Client::connect(addresses.iter().cloned(), options).await;
-    client.expect("replicas are ready when clients start")
+    loop {
+        let connecting = Client::connect(addresses.iter().cloned(), options.clone());
+        if let Ok(client) = connecting.await {
+            return client;
+        }
+    }
 }
 
 /// Asks until there is an answer, or it was too long.

@@ -96,7 +96,9 @@ impl<'a> Key<'a> {
         }
         let answered = self.answered.iter().enumerate().skip(frontier.done);
         let callable = answered.take_while(|(_, op)| op.called_ns <= deadline_ns);
-        let open: Vec<_> = callable.filter(|(at, _)| !frontier.has(*at)).collect();
+        let mut open: Vec<_> = callable.filter(|(at, _)| !frontier.has(*at)).collect();
+        // What was answered first most likely happened first, however early the others were called.
+        open.sort_by_key(|(_, op)| op.answer.map(|answer| answer.returned_ns));
         for (at, operation) in open.into_iter().rev() {
             let hides = frontier.unseen && matches!(operation.what, What::Put(_));
             if !hides && fits(operation, frontier.value) {
