@@ -54,7 +54,7 @@ fn options(args: &SimArgs) -> Result<Options, UsageError> {
         let Some(kind) = FaultKind::named(name) else {
             let all: Vec<String> = FaultKind::ALL.iter().map(|k| format!("{k:?}")).collect();
             let all = all.join(", ");
-            return Err(UsageError::new(&format!(
+            return Err(UsageError::new(format!(
                 "no kind of fault is called {name}: there are {all}"
             )));
         };
