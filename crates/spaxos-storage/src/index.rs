@@ -43,10 +43,14 @@ impl Note {
                 last: *slot,
                 decided: *slot,
             },
-            Record::Adoption { first, values, .. } if !values.is_empty() => Note::Values {
+            // A log is adopted right behind what is decided.
+            Record::Adoption { first, values, .. } if values.is_empty() => {
+                Note::Decided(Slot(first.0.saturating_sub(1)))
+            }
+            Record::Adoption { first, values, .. } => Note::Values {
                 first: *first,
                 last: Slot(first.0.saturating_add(values.len() as u64 - 1)),
-                decided: Slot(0),
+                decided: Slot(first.0.saturating_sub(1)),
             },
             Record::Decided { slot } => Note::Decided(*slot),
             _ => Note::Other,

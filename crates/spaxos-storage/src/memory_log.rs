@@ -69,6 +69,8 @@ impl MemoryLog {
                 self.decided = self.decided.max(*slot);
             }
             Record::Adoption { first, values, .. } => {
+                // A log is adopted right behind what is decided.
+                self.decided = self.decided.max(Slot(first.0.saturating_sub(1)));
                 for (slot, value) in (first.0..).map(Slot).zip(values) {
                     self.keep_value(slot, value);
                 }

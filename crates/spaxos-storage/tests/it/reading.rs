@@ -218,6 +218,37 @@ fn the_last_value_of_a_decided_slot_counts() {
 }
 
 #[test]
+fn what_lies_in_front_of_an_adoption_is_decided() {
+    let adoption = |slot, values| {
+        Call::Append(Record::Adoption {
+            ballot: ballot(2),
+            first: Slot(slot),
+            values,
+        })
+    };
+    let disk = MemoryDisk::new();
+    let mut run = Run::new(open(&disk).expect("an empty log").0);
+    let mut memory = Run::new(Log::memory(options()));
+    for run in [&mut run, &mut memory] {
+        run.calls(&[
+            Call::Append(vote(1, 1, 0)),
+            Call::Append(vote(2, 1, 0)),
+            adoption(2, vec![value(2, 2)]),
+            Call::Commit,
+        ])
+        .expect("commits");
+        assert_eq!(slots(&run.log.reader(), 1, 9), [value(1, 1)]);
+        run.calls(&[adoption(3, Vec::new()), Call::Commit])
+            .expect("commits");
+        let both = [value(1, 1), value(2, 2)];
+        assert_eq!(slots(&run.log.reader(), 1, 9), both);
+    }
+    disk.crash(0);
+    let (log, _) = open(&disk).expect("recovers");
+    assert_eq!(slots(&log.reader(), 1, 9), [value(1, 1), value(2, 2)]);
+}
+
+#[test]
 fn the_first_content_of_a_position_counts() {
     let disk = MemoryDisk::new();
     let mut run = Run::new(open(&disk).expect("an empty log").0);
