@@ -89,17 +89,17 @@ impl Checkers {
         self.agreement.last()
     }
 
-    /// Whether the disk of `replica` may go back behind life `life`: every other member would tell it,
-    /// and a majority is left.
+    /// Whether the disk of `replica` may go back behind life `life`: every other member that may be heard
+    /// would tell it, even one whose disk has gone bad, and a majority is left.
     pub(crate) fn may_expel(&self, replica: usize, id: ReplicaId, life: Incarnation) -> bool {
-        let others = (0..self.members.len()).filter(|at| *at != replica && !self.lost[*at]);
+        let mut others = (0..self.members.len()).filter(|at| *at != replica && !self.expelled[*at]);
         let heard = |at: usize| {
             self.durable[at]
                 .heard
                 .get(&id)
                 .is_some_and(|it| *it >= life)
         };
-        self.may_lose(replica) && others.into_iter().all(heard)
+        self.may_lose(replica) && others.all(heard)
     }
 
     pub(crate) fn expel(&mut self, replica: usize) {
