@@ -120,6 +120,8 @@ planted_bugs! {
     MarkOfAnotherBallot: "O8",
     /// A value learned from elsewhere does not end the view.
     ViewOutlivesLearning: "O8",
+    /// Who is known to have slots is asked for them, and nobody else.
+    OneIsAskedForSlots: "C12",
     /// Slots leave memory before the log on disk knows that they are decided.
     SlotsLeaveUnrecorded: "C12",
     /// The value of a decided slot that was not voted for is not written down.

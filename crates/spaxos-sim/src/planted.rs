@@ -23,6 +23,7 @@ const RARE: &[Bug] = &[
     Bug::Core(core::Bug::DigestNotCompared),
     Bug::Core(core::Bug::PromiseNotCheckedAgain),
     Bug::Core(core::Bug::MarkOfAnotherBallot),
+    Bug::Core(core::Bug::OneIsAskedForSlots),
     Bug::Core(core::Bug::SlotsLeaveUnrecorded),
     Bug::Core(core::Bug::PreVoteAlwaysGranted),
     Bug::Core(core::Bug::PromiseLeavesOutHanded),

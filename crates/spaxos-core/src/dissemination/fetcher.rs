@@ -5,6 +5,7 @@
 //! incarnation. Nothing here is trusted for more than asking.
 
 use crate::config::{Limits, Timing};
+use crate::planted::planted;
 use crate::types::{Incarnation, Position, ReplicaId, Sequence, Slot, Time};
 
 /// Something of a lane that exists and is not here.
@@ -44,6 +45,8 @@ pub(crate) struct Fetcher {
     decided: (Slot, ReplicaId),
     /// Who was asked for slots last: whoever else has them is asked next.
     asked_last: ReplicaId,
+    /// Counts those who were asked although they said nothing of having slots.
+    guesses: usize,
     slots_due: Option<Time>,
     /// About a round trip, in nanoseconds.
     round_trip_ns: u64,
@@ -61,6 +64,7 @@ impl Fetcher {
             wants: Vec::new(),
             decided: (Slot(0), ReplicaId(0)),
             asked_last: ReplicaId(0),
+            guesses: 0,
             slots_due: None,
             round_trip_ns: 0,
             fetch_ns_min: timing.fetch_ns_min,
@@ -188,6 +192,7 @@ impl Fetcher {
 
     /// Slots moved up to `own`: patience starts anew; `more` asks for the rest at once.
     pub(crate) fn on_slots(&mut self, own: Slot, more: bool, now: Time) {
+        self.asked_last = ReplicaId(0);
         self.slots_due = match self.decided.0 > own {
             true if more => Some(now),
             true => Some(now.plus(self.patience_ns(0))),
@@ -202,8 +207,15 @@ impl Fetcher {
         }
     }
 
-    /// Whom to ask for slots, if that is due; `own` is how far this replica has them.
-    pub(crate) fn due_slots(&mut self, own: Slot, now: Time) -> Option<ReplicaId> {
+    /// Whom of `peers` to ask for slots, if that is due; `own` is how far this replica has them. First one
+    /// that is known to have them; if it does not answer, every other time one that may have them: it may
+    /// be that the one which speaks does not hear.
+    pub(crate) fn due_slots(
+        &mut self,
+        own: Slot,
+        peers: &[ReplicaId],
+        now: Time,
+    ) -> Option<ReplicaId> {
         if self.slots_due.is_none_or(|due| due > now) {
             return None;
         }
@@ -212,11 +224,25 @@ impl Fetcher {
             return None;
         }
         self.slots_due = Some(now.plus(self.patience_ns(2)));
-        let peer = self.decided.1;
+        let knows = self.decided.1;
+        let in_vain = knows == self.asked_last && !planted!(OneIsAskedForSlots);
+        let peer = if in_vain {
+            self.guess(peers, knows)
+        } else {
+            knows
+        };
         // Should this one not answer, whoever speaks next is asked next.
         self.decided.0 = own;
         self.asked_last = peer;
         Some(peer)
+    }
+
+    /// Another peer than `knows`, each in turn.
+    fn guess(&mut self, peers: &[ReplicaId], knows: ReplicaId) -> ReplicaId {
+        self.guesses = self.guesses.wrapping_add(1);
+        let others = peers.iter().copied().filter(|peer| *peer != knows);
+        let turn = self.guesses % others.clone().count().max(1);
+        others.clone().nth(turn).unwrap_or(knows)
     }
 
     /// How many slots this replica is known to lack.

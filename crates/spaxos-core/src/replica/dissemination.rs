@@ -221,7 +221,7 @@ impl Replica {
             return;
         }
         let own = self.log.decided();
-        if let Some(peer) = self.fetcher.due_slots(own, self.now) {
+        if let Some(peer) = self.fetcher.due_slots(own, &self.peers, self.now) {
             let from = own.next();
             self.send_one(peer, Body::FetchSlots { from }, Lsn(0));
         }
