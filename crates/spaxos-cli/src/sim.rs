@@ -31,10 +31,8 @@ pub(crate) fn run(args: &SimArgs) -> anyhow::Result<()> {
         return trace(args.seed.unwrap_or(0), &options);
     }
     let plan = Plan::of(args, options);
-    std::panic::set_hook(Box::new(|_| ()));
     let began = Instant::now();
-    let outcome = sweep(&plan, began);
-    let _replaced = std::panic::take_hook();
+    let outcome = quietly(|| sweep(&plan, began));
     outcome.print(began.elapsed())?;
     if let Some(failed) = outcome.failed {
         return tell_failure(&failed, &plan.options);
@@ -61,6 +59,15 @@ fn options(args: &SimArgs) -> Result<Options, UsageError> {
         options.without.push(kind);
     }
     Ok(options)
+}
+
+/// Runs something in which replicas may panic: that is a violation like others, told once and in order.
+fn quietly<T>(work: impl FnOnce() -> T) -> T {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| ()));
+    let outcome = work();
+    std::panic::set_hook(usual);
+    outcome
 }
 
 /// Which seeds are run, and how.
@@ -213,9 +220,7 @@ fn tell_failure(report: &Report, options: &Options) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "seed {} ({})", report.seed, report.setting)?;
     writeln!(out, "{violation}")?;
-    std::panic::set_hook(Box::new(|_| ()));
-    let least = spaxos_sim::shrink(report.seed, options);
-    let _replaced = std::panic::take_hook();
+    let least = quietly(|| spaxos_sim::shrink(report.seed, options));
     let kinds: Vec<String> = least.without.iter().map(|k| format!("{k:?}")).collect();
     let without = match kinds.is_empty() {
         true => String::new(),

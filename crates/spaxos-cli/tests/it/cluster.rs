@@ -57,6 +57,29 @@ pub(crate) fn output(mut command: Command) -> Output {
     child.wait_with_output().expect("it has ended")
 }
 
+/// Starts a replica that ends with this process, and lets it write to `log`.
+pub(crate) fn spawn_replica(mut command: Command, log: &Path) -> Child {
+    let log = File::options().create(true).append(true).open(log);
+    let child = command
+        .arg("--stop-with-stdin")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(log.expect("the log can be written"))
+        .spawn();
+    child.expect("the program is there")
+}
+
+/// Kills a process as `kill -9` does.
+pub(crate) fn kill(mut child: Child) {
+    child.kill().expect("it can be killed");
+    child.wait().expect("it ends");
+}
+
+/// Whether a process is still the one that was started.
+pub(crate) fn is_alive(child: &mut Child) -> bool {
+    child.try_wait().expect("waited").is_none()
+}
+
 /// What a program wrote on standard error.
 pub(crate) fn complaint(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -185,22 +208,12 @@ impl Cluster {
 
     pub(crate) fn start_replica(&mut self, at: usize) {
         assert!(self.replicas[at].is_none(), "it runs already");
-        let log = File::options().create(true).append(true).open(self.log(at));
-        let child = self
-            .command(at, &[])
-            .arg("--stop-with-stdin")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(log.expect("the log can be written"))
-            .spawn();
-        self.replicas[at] = Some(child.expect("the program is there"));
+        self.replicas[at] = Some(spawn_replica(self.command(at, &[]), &self.log(at)));
     }
 
     /// Kills a replica as `kill -9` does.
     pub(crate) fn kill(&mut self, at: usize) {
-        let mut child = self.replicas[at].take().expect("it runs");
-        child.kill().expect("it can be killed");
-        child.wait().expect("it ends");
+        kill(self.replicas[at].take().expect("it runs"));
     }
 
     /// Asks a replica to stop and waits until it has; it must say that all went well.
@@ -215,8 +228,7 @@ impl Cluster {
     }
 
     pub(crate) fn is_running(&mut self, at: usize) -> bool {
-        let child = self.replicas[at].as_mut();
-        child.is_some_and(|child| child.try_wait().expect("waited").is_none())
+        self.replicas[at].as_mut().is_some_and(is_alive)
     }
 
     /// Waits until these replicas have each had a write ordered and executed.

@@ -1,8 +1,8 @@
 //! Replicas as processes, with links between them that can be cut.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -11,7 +11,9 @@ use tokio::sync::MutexGuard;
 
 use super::links::Links;
 use super::private::Private;
-use crate::cluster::{name, signal, spaxos, status, turn, until, write_nothing};
+use crate::cluster::{
+    is_alive, kill, name, signal, spawn_replica, spaxos, status, turn, until, write_nothing,
+};
 use crate::ports;
 
 const TOKEN: &str = "outside";
@@ -143,22 +145,12 @@ impl World {
 
     pub(crate) fn start_replica(&mut self, at: usize) {
         assert!(self.replicas[at].is_none(), "it runs already");
-        let log = File::options().create(true).append(true).open(self.log(at));
-        let child = self
-            .command(at)
-            .arg("--stop-with-stdin")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(log.expect("the log can be written"))
-            .spawn();
-        self.replicas[at] = Some(child.expect("the program is there"));
+        self.replicas[at] = Some(spawn_replica(self.command(at), &self.log(at)));
     }
 
     /// Kills a replica as `kill -9` does.
     pub(crate) fn kill(&mut self, at: usize) {
-        let mut child = self.replicas[at].take().expect("it runs");
-        child.kill().expect("it can be killed");
-        child.wait().expect("it ends");
+        kill(self.replicas[at].take().expect("it runs"));
     }
 
     /// Lets a replica stand still.
@@ -178,8 +170,7 @@ impl World {
 
     /// Whether a replica is still the process that was started.
     pub(crate) fn runs(&mut self, at: usize) -> bool {
-        let child = self.replicas[at].as_mut();
-        child.is_some_and(|child| child.try_wait().expect("waited").is_none())
+        self.replicas[at].as_mut().is_some_and(is_alive)
     }
 
     /// Waits until these replicas have each had a write ordered and executed.
